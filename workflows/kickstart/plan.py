@@ -1,0 +1,228 @@
+"""InstallPlan: what a kickstart asks for, as values that any installer can follow. The contract between rooms.
+
+Every part that can be refused later carries `where`, the template's own file and line, so that an installer that
+cannot honour it can name the line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, order=True)
+class Where:
+    """A place in what a person wrote: the file's name as they know it, and a line counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+NOWHERE = Where("", 0)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """`mount` is a path, or "biosboot" or "swap"; `grow` takes what is left; sizes in MiB."""
+
+    mount: str
+    fstype: str
+    size_mib: int
+    grow: bool = False
+    label: str = ""
+    options: str = ""
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Bootloader:
+    """`append`: kernel arguments in their order; `timeout_s`: how long the menu waits."""
+
+    append: tuple[str, ...] = ()
+    timeout_s: int = 0
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Names as the distribution spells them; groups are comps groups (Debian: tasks or metapackages)."""
+
+    names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    excluded_groups: tuple[str, ...] = ()
+    environment: str = ""
+    recommends: bool = True
+    docs: bool = True
+    languages: tuple[str, ...] = ()
+    ignore_missing: bool = False
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A package source to build from.
+
+    `suite` and `components` are Debian's words (for RPM both empty). `key` is the path of the signing key or keyring on
+    the build host; empty: the distribution's own keyring. `user_from` and `password_from` name environment variables.
+    `stays`: whether it is written into the image's own sources (never with its credentials).
+    """
+
+    name: str
+    url: str
+    suite: str = ""
+    components: tuple[str, ...] = ()
+    key: str = ""
+    key_sha256: str = ""
+    user_from: str = ""
+    password_from: str = ""
+    stays: bool = False
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class User:
+    """An account made at install time. No password is ever carried: accounts are locked, and log in by key."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    gecos: str = ""
+    shell: str = "/bin/bash"
+    home: str = ""
+    uid: int | None = None
+    gid: int | None = None
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class SshKey:
+    """A public key for a user's authorized_keys."""
+
+    user: str
+    key: str
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Services:
+    """Units to disable, then to enable (Anaconda's order)."""
+
+    enabled: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Network:
+    """One interface. `bootproto` is "dhcp" or "static" (installers may refuse the latter)."""
+
+    device: str = "eth0"
+    bootproto: str = "dhcp"
+    ipv6: bool = True
+    hostname: str = ""
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Script:
+    """A %pre, %pre-install, %post or %onerror section; `kind` is that word without the %."""
+
+    kind: str
+    text: str
+    interpreter: str = "/bin/sh"
+    in_chroot: bool = True
+    log: str = ""
+    error_on_fail: bool = False
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class VendorFile:
+    """A vendor's own file (`[[files]]` of a recipe): `source` on the build host, `to` in the image, mode as octal text."""
+
+    source: str
+    to: str
+    sha256: str
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True)
+class InstallPlan:
+    """All that an installer needs to know. Frozen, comparable, and JSON by `as_facts`.
+
+    `family` is "debian" or "el"; `release` the distribution's word ("trixie", "9"); `mirror` where packages come from;
+    `image_sources` the lines of the image's own package sources (never the build host's mirror).
+    """
+
+    recipe: str
+    version: str
+    family: str
+    release: str
+    mirror: str
+    architecture: str = "x86_64"
+    disk_gib: int = 32
+    partitions: tuple[Partition, ...] = ()
+    bootloader: Bootloader = Bootloader()
+    packages: Packages = Packages()
+    repositories: tuple[Repository, ...] = ()
+    image_sources: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
+    keys: tuple[SshKey, ...] = ()
+    services: Services = Services()
+    network: Network = Network()
+    scripts: tuple[Script, ...] = ()
+    files: tuple[VendorFile, ...] = ()
+    language: str = "C.UTF-8"
+    keyboard: str = "us"
+    timezone: str = "Etc/UTC"
+    utc: bool = True
+    selinux: str = ""
+    firewall: str = ""
+    root_locked: bool = True
+    post_network: bool = False
+    source_date_epoch: int = 0
+
+    def package_facts(self) -> dict[str, Any]:
+        """What decides the package tree: the version among it, so that a new one reads the index anew."""
+        return as_facts(
+            {
+                "version": self.version,
+                "family": self.family,
+                "release": self.release,
+                "architecture": self.architecture,
+                "mirror": self.mirror,
+                "packages": self.packages,
+                "repositories": self.repositories,
+            }
+        )
+
+    def system_facts(self) -> dict[str, Any]:
+        """What decides the rest of the disk: everything but the package tree's own facts and where lines stand."""
+        rest = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("packages", "mirror", "version"):
+            del rest[name]
+        return as_facts(rest)
+
+
+def as_facts(value: Any) -> Any:
+    """Plain JSON values of a plan's parts; `where` is left out, since a comment above a line decides nothing.
+
+    A vendor's file is known by its digest, not by where the build host keeps it.
+    """
+    if isinstance(value, VendorFile):
+        return {k: v for k, v in dataclasses.asdict(value).items() if k != "source"}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: as_facts(part) for name, part in pairs if name != "where"}
+    if isinstance(value, Mapping):
+        return {key: as_facts(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [as_facts(part) for part in value]
+    return value

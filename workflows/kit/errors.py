@@ -1,0 +1,61 @@
+"""Every error a person may see: what happened, why, and what to do.
+
+    FlightError              anything that stops the work and is explained
+    ├── ConfigError          luigi.cfg, a parameter or a command line is wrong: nothing was started
+    ├── RecipeError          a recipe or kickstart is wrong: carries every fault at once
+    ├── ProgramError         a program we ran failed, was killed, timed out or is missing
+    ├── SpaceError           the disk (or a quota) is full
+    ├── BusyError            somebody else holds what we need
+    └── RemoteError          Azure, or its rehearsal, refused or did not answer
+
+A `FlightError` prints as three lines. Anything else that escapes is a defect of flight's, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class FlightError(Exception):
+    """`what` happened, `why` as far as known, and the `fix` that a person can try. Prints as up to three lines."""
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why, fix)  # all three, so that it survives pickling between Luigi's processes
+        self.what, self.why, self.fix = what, why, fix
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.why, self.fix)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.why:
+            lines.append(f"  why: {self.why}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class ConfigError(FlightError):
+    """luigi.cfg, a parameter or a command line is wrong."""
+
+
+class RecipeError(FlightError):
+    """A recipe or kickstart is wrong; `why` lists every fault, one a line, as `file:line: …`."""
+
+
+class ProgramError(FlightError):
+    """A program failed, was killed, ran out of time or is not installed."""
+
+
+class SpaceError(FlightError):
+    """No space (or no inodes) left where the work is done."""
+
+
+class BusyError(FlightError):
+    """Another run holds the lock, the lease, the port or the name."""
+
+
+class RemoteError(FlightError):
+    """Azure, or the rehearsal of it, refused or did not answer."""
+
+
+def _rebuild(kind: type[FlightError], what: str, why: str, fix: str) -> FlightError:
+    return kind(what, why=why, fix=fix)
