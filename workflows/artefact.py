@@ -1,10 +1,10 @@
 """Artefacts: named by what decided them, described by a facts.json beside them, guarded by locks.
 
-    WORK/RECIPE/STAGE-KEY/RECIPE.EXT      the artefact; it is there wholly or not at all
-    WORK/RECIPE/STAGE-KEY/facts.json      what decided it and what was found while making it
-    WORK/RECIPE/STAGE-KEY/*.log           what the programs said
-    WORK/RECIPE.EXT                       a link to the newest
-    WORK/.locks/                          flock files; one for all runs, one for each artefact
+WORK/RECIPE/STAGE-KEY/RECIPE.EXT      the artefact; it is there wholly or not at all
+WORK/RECIPE/STAGE-KEY/facts.json      what decided it and what was found while making it
+WORK/RECIPE/STAGE-KEY/*.log           what the programs said
+WORK/RECIPE.EXT                       a link to the newest
+WORK/.locks/                          flock files; one for all runs, one for each artefact
 """
 
 from __future__ import annotations
@@ -164,7 +164,9 @@ def _locked(path: Path, how: int, *, what: str, wait_s: float, waiting: Waiting 
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise BusyError(
-                        f"{what} is in use", why="another run of flight holds its lock", fix="let it end, then run this again"
+                        f"{what} is in use",
+                        why="another run of flight holds its lock",
+                        fix="let it end, then run this again",
                     ) from None
                 if waiting:
                     waiting(f"waiting for another run that makes {what}")

@@ -161,7 +161,9 @@ def _parse_value(section: str, key: str, text: str, kind: Any, rules: Mapping[st
         elif rules["least"] is not None and parsed < rules["least"]:
             wanted = f"a whole number, {rules['least']} or more"
     if wanted:
-        raise ConfigError(f"luigi.cfg: [{section}] {key} = {value} is refused", why=rules["sentence"], fix=f"give {wanted}")
+        raise ConfigError(
+            f"luigi.cfg: [{section}] {key} = {value} is refused", why=rules["sentence"], fix=f"give {wanted}"
+        )
     return parsed
 
 

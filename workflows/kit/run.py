@@ -27,11 +27,28 @@ GRACE_S = 3.0
 """How long a program may take to end by itself after SIGTERM."""
 LAST_WORDS = 12
 """How many of a failed program's last lines its error quotes."""
-PASSED_ON = (
-    "PATH HOME USER LOGNAME TMPDIR TERM SOURCE_DATE_EPOCH XDG_RUNTIME_DIR XDG_CACHE_HOME "
-    "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY "
-    "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS CURL_CA_BUNDLE REQUESTS_CA_BUNDLE"
-).split()
+PASSED_ON = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TERM",
+    "SOURCE_DATE_EPOCH",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+]
 """The only variables a program inherits: nobody's credentials are among them."""
 TIDY_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Added to PATH: cron and ordinary users lack the sbin folders."""

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read a kickstart with pykickstart: every fault at once, and what each line says. A program of its own.
+
+    {"text": "…", "version": "RHEL9"} on stdin  ->  {"faults": […], "commands": […], "packages": {…}, "scripts": […]} on stdout
+
+pykickstart is GPL-2.0-only, so this one file is too; flight runs it and never imports it. It needs pykickstart and the
+standard library. One version a process, because pykickstart keeps state in its classes.
+
+pykickstart's own parser stops at an unknown section, an open quote, a missing %end or a bad package line, and follows
+%include to files and URLs. So the lines are walked here, and handed to its commands and sections one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import warnings
+from typing import Any
+
+from pykickstart.errors import KickstartError
+from pykickstart.parser import KickstartParser
+from pykickstart.version import makeVersion
+
+SCRIPT_KINDS = ("pre", "post", "traceback", "pre-install", "onerror")
+"""By the numbers of pykickstart.constants.KS_SCRIPT_*."""
+NOT_FOLLOWED = ("%include", "%ksappend")
+
+
+class Reader:
+    """Walks the lines of one kickstart, keeping every fault and every statement with its line."""
+
+    def __init__(self, version: str) -> None:
+        self.handler = makeVersion(version)
+        self.parser = KickstartParser(self.handler, followIncludes=False)
+        self.faults: list[dict[str, Any]] = []
+        self.commands: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
+        self.sections: list[dict[str, Any]] = []
+        self._open: tuple[str, int] | None = None
+
+    def read(self, text: str) -> None:
+        """Take in the whole text; nothing that stands in it can raise."""
+        for number, line in enumerate(text.splitlines(), 1):
+            if self._open:
+                self._section_line(number, line)
+            else:
+                self._command_line(number, line)
+        if self._open:
+            self._missing_end()
+
+    def _command_line(self, number: int, line: str) -> None:
+        if not line.strip() or line.lstrip().startswith("#"):
+            return
+        words = self._split(number, line)
+        if not words:
+            return
+        if words[0] in NOT_FOLLOWED:
+            self._fault(number, f"{words[0]} is not followed")
+        elif words[0].startswith("%"):
+            self._open_section(number, words)
+        else:
+            self._command(number, line, words)
+
+    def _command(self, number: int, line: str, words: list[str]) -> None:
+        self.handler.currentLine = line
+        try:
+            found = self.handler.dispatcher(words, number)
+        except Exception as error:  # a command that pykickstart trips over is the kickstart's fault, whatever it raised
+            self._fault(number, _said(error))
+            return
+        self.commands.append({"line": number, "name": words[0], "words": words[1:], "values": _values(found)})
+
+    def _open_section(self, number: int, words: list[str]) -> None:
+        name = words[0]
+        if name == "%end":
+            self._fault(number, "%end without a section")
+            return
+        self._open = (name, number)
+        if name not in self.parser._sections:
+            self._fault(number, f"Unknown kickstart section: {name}")
+            return
+        self.sections.append({"line": number, "name": name})
+        try:
+            self.parser.getSection(name).handleHeader(number, words)
+        except Exception as error:  # as above
+            self._fault(number, _said(error))
+
+    def _section_line(self, number: int, line: str) -> None:
+        assert self._open
+        name, _ = self._open
+        first = line.split()[0] if line.split() else ""
+        if first == "%end":
+            self._close_section()
+        elif first in NOT_FOLLOWED:
+            self._fault(number, f"{first} is not followed")
+        elif first in self.parser._sections:
+            self._missing_end()
+            self._command_line(number, line)
+        elif name in self.parser._sections:
+            self._body_line(name, number, line)
+
+    def _body_line(self, name: str, number: int, line: str) -> None:
+        section = self.parser.getSection(name)
+        if not section.allLines and (not line.strip() or line.lstrip().startswith("#")):
+            return
+        try:
+            section.handleLine(line + "\n")
+        except Exception as error:  # as above
+            self._fault(number, _said(error))
+            return
+        if name == "%packages":
+            self.entries.append({"line": number, "text": line.partition("#")[0].strip()})
+
+    def _close_section(self) -> None:
+        assert self._open
+        name, number = self._open
+        self._open = None
+        if name in self.parser._sections:
+            try:
+                self.parser.getSection(name).finalize()
+            except Exception as error:  # as above
+                self._fault(number, _said(error))
+
+    def _missing_end(self) -> None:
+        assert self._open
+        name, number = self._open
+        self._fault(number, f"{name} has no %end")
+        self._close_section()
+
+    def _split(self, number: int, line: str) -> list[str]:
+        try:
+            return shlex.split(line, comments=True)
+        except ValueError as error:
+            self._fault(number, str(error))
+            return []
+
+    def _fault(self, number: int, said: str) -> None:
+        self.faults.append({"line": number, "said": said})
+
+    def result(self) -> dict[str, Any]:
+        """All that was found, as JSON values; statements in the order of their lines."""
+        return {
+            "faults": self.faults,
+            "commands": self.commands,
+            "sections": self.sections,
+            "packages": self._packages(),
+            "scripts": [_script(script) for script in self.handler.scripts],
+        }
+
+    def _packages(self) -> dict[str, Any]:
+        found = self.handler.packages
+        return {
+            "entries": self.entries,
+            "names": found.packageList,
+            "excluded": found.excludedList,
+            "groups": [{"name": group.name, "include": group.include} for group in found.groupList],
+            "excluded_groups": [group.name for group in found.excludedGroupList],
+            "environment": found.environment or "",
+            "exclude_weak": bool(found.excludeWeakdeps),
+            "exclude_docs": bool(found.excludeDocs),
+            "languages": found.instLangs,
+            "ignore_missing": bool(found.handleMissing),
+            "no_core": bool(found.nocore),
+        }
+
+
+def _script(script: Any) -> dict[str, Any]:
+    return {
+        "line": script.lineno,
+        "kind": SCRIPT_KINDS[script.type],
+        "text": script.script,
+        "interpreter": script.interp,
+        "in_chroot": bool(script.inChroot),
+        "log": script.logfile or "",
+        "error_on_fail": bool(script.errorOnFail),
+    }
+
+
+def _values(found: Any) -> dict[str, Any]:
+    """What a command's object holds now, as far as it is JSON."""
+    return {name: value for name, value in vars(found).items() if not name.startswith("_") and _is_json(value)}
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_json(part) for part in value)
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _said(error: Exception) -> str:
+    """pykickstart's message on one line, without its preamble about a line that is given anyway."""
+    text = error.message if isinstance(error, KickstartError) else f"{type(error).__name__}: {error}"
+    return " ".join(str(text).split())
+
+
+def main() -> None:
+    """Answer one question. An unknown version is a fault of line 0."""
+    asked = json.load(sys.stdin)
+    warnings.simplefilter("ignore")
+    try:
+        reader = Reader(asked["version"])
+    except KickstartError as error:
+        json.dump({"faults": [{"line": 0, "said": _said(error)}]}, sys.stdout)
+        return
+    reader.read(asked["text"])
+    json.dump(reader.result(), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
