@@ -107,6 +107,37 @@ def all_artefacts(work: Path) -> Iterator[tuple[Path, Facts]]:
             yield path.parent, facts
 
 
+def changed(old: Facts, *, edition: int, upstream: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
+    """What of an older artefact's deciders is otherwise now, as `packages.names: added vim`; empty where nothing is."""
+    said = [] if old.edition == edition else [f"edition {old.edition} → {edition}"]
+    said += _differences("", old.decided_by, json.loads(json.dumps(facts)))
+    if tuple(upstream) != old.upstream:
+        said.append("a stage before it")
+    return said
+
+
+def _differences(name: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = ((key, old.get(key), new.get(key)) for key in sorted({*old, *new}))
+        return [
+            line for key, before, after in pairs for line in _differences(f"{name}.{key}".strip("."), before, after)
+        ]
+    if isinstance(old, list) and isinstance(new, list):
+        added = [part for part in new if part not in old]
+        removed = [part for part in old if part not in new]
+        words = [f"added {_short(part)}" for part in added] + [f"removed {_short(part)}" for part in removed]
+        return [f"{name}: {', '.join(words) or 'another order'}"]
+    return [f"{name}: {_short(old)} → {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}…"
+
+
 def point_link(place: Place) -> None:
     """Let the stable name point at this artefact; a real file of the user's at that name is left alone."""
     if place.link.is_symlink() or not place.link.exists():

@@ -64,7 +64,7 @@ def check_scheduler() -> None:
     core = luigi.interface.core()
     if core.local_scheduler:
         return
-    url = core.scheduler_url or f"http://{core.scheduler_host}:{core.scheduler_port}/"
+    url = core.scheduler_url or "http://{}:{}/".format(*scheduler_address())
     try:
         ask_scheduler(url, "is_pause_enabled")
     except (OSError, ValueError, KeyError) as error:
@@ -73,6 +73,12 @@ def check_scheduler() -> None:
             why=str(getattr(error, "reason", error)),
             fix="start it with `flight scheduler start`, or add --local-scheduler to the command",
         ) from None
+
+
+def scheduler_address() -> tuple[str, int]:
+    """Where luigi.cfg's [core] says that the scheduler listens."""
+    core = luigi.interface.core()
+    return core.scheduler_host, core.scheduler_port
 
 
 def ask_scheduler(url: str, method: str) -> Any:

@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -120,17 +120,39 @@ def load_settings() -> Settings:
     """The settings that Luigi's merged configuration holds. No luigi.cfg at all is an error: cron starts in $HOME."""
     from luigi.configuration import get_config  # costs a quarter of a second: only those pay who need it
 
+    config_path()
     config = get_config()
-    read = [Path(path) for path in config._config_paths if Path(path).is_file()]
+    names = [name for name in get_type_hints(Settings) if config.has_section(name)]
+    sections = {name: {key: config.get(name, key) for key in config.options(name)} for name in names}
+    return parse_settings(sections, base=config_path().parent)
+
+
+def config_path() -> Path:
+    """The luigi.cfg that was read last and so has the last word, as an absolute path; ConfigError where there is none."""
+    from luigi.configuration import get_config
+
+    looked_for = [str(path) for path in get_config()._config_paths]
+    read = [path for path in looked_for if Path(path).is_file()]
     if not read:
         raise ConfigError(
             "there is no luigi.cfg",
-            why=f"looked for {', '.join(dict.fromkeys(map(str, config._config_paths)))} from {Path.cwd()}",
+            why=f"looked for {', '.join(dict.fromkeys(looked_for))} from {Path.cwd()}",
             fix="run in the folder that holds luigi.cfg, or set LUIGI_CONFIG_PATH to its path",
         )
-    names = [name for name in get_type_hints(Settings) if config.has_section(name)]
-    sections = {name: {key: config.get(name, key) for key in config.options(name)} for name in names}
-    return parse_settings(sections, base=Path(os.path.abspath(read[-1])).parent)
+    return Path(os.path.abspath(read[-1]))
+
+
+def describe(settings: Settings) -> Iterator[str]:
+    """luigi.cfg as it would look with every setting in it: a comment, then its value here."""
+    for section in dataclasses.fields(settings):
+        values = getattr(settings, section.name)
+        yield f"[{section.name}]"
+        for one in dataclasses.fields(values):
+            value = getattr(values, one.name)
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+            yield f"# {one.metadata['sentence']}"
+            yield f"{one.name} = {str(shown).lower() if isinstance(shown, bool) else shown}"
+        yield ""
 
 
 def _parse_section(name: str, kind: type, given: Mapping[str, str], base: Path) -> Any:

@@ -110,3 +110,24 @@ def test_the_size_of_holes_is_nothing(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     assert artefact.size_on_disk(tmp_path / "holes") == 0
     assert artefact.size_on_disk(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({"names": ["gcc", "vim"], "release": "trixie"}, ["names: added vim"]),
+        ({"names": [], "release": "trixie"}, ["names: removed gcc"]),
+        ({"names": ["gcc"], "release": "bookworm"}, ["release: trixie → bookworm"]),
+        ({"names": ["gcc"], "release": "trixie"}, []),
+        ({"names": ["gcc"], "release": "trixie", "new": 1}, ["new: null → 1"]),
+    ],
+    ids=["added", "removed", "replaced", "same", "new fact"],
+)
+def test_what_changed_is_said_in_words(now: dict[str, object], said: list[str]) -> None:
+    old = facts(decided_by={"names": ["gcc"], "release": "trixie"})
+    assert artefact.changed(old, edition=1, upstream=("a",), facts=now) == said
+
+
+def test_a_changed_stage_before_and_a_raised_edition_are_said_too() -> None:
+    said = artefact.changed(facts(), edition=2, upstream=("z",), facts={"b": 1})
+    assert said == ["edition 1 → 2", "a stage before it"]

@@ -25,6 +25,8 @@ from pykickstart.version import makeVersion
 SCRIPT_KINDS = ("pre", "post", "traceback", "pre-install", "onerror")
 """By the numbers of pykickstart.constants.KS_SCRIPT_*."""
 NOT_FOLLOWED = ("%include", "%ksappend")
+SECRETS = ("password", "md5pass", "passphrase", "wepkey", "wpakey", "activation_key", "plugin_args", "org_id", "currentLine")
+"""Values that are never passed on; the rest of the program learns only whether there was one."""
 
 
 class Reader:
@@ -69,7 +71,7 @@ class Reader:
         except Exception as error:  # a command that pykickstart trips over is the kickstart's fault, whatever it raised
             self._fault(number, _said(error))
             return
-        self.commands.append({"line": number, "name": words[0], "words": words[1:], "values": _values(found)})
+        self.commands.append({"line": number, "name": words[0], "values": _values(found)})
 
     def _open_section(self, number: int, words: list[str]) -> None:
         name = words[0]
@@ -103,6 +105,9 @@ class Reader:
     def _body_line(self, name: str, number: int, line: str) -> None:
         section = self.parser.getSection(name)
         if not section.allLines and (not line.strip() or line.lstrip().startswith("#")):
+            return
+        if name == "%packages" and line.partition("#")[0].strip() in ("-", "@", "-@", "@^"):
+            self._fault(number, "a sign without a name")
             return
         try:
             section.handleLine(line + "\n")
@@ -141,7 +146,7 @@ class Reader:
     def result(self) -> dict[str, Any]:
         """All that was found, as JSON values; statements in the order of their lines."""
         return {
-            "faults": self.faults,
+            "faults": sorted(self.faults, key=lambda fault: fault["line"]),
             "commands": self.commands,
             "sections": self.sections,
             "packages": self._packages(),
@@ -178,8 +183,9 @@ def _script(script: Any) -> dict[str, Any]:
 
 
 def _values(found: Any) -> dict[str, Any]:
-    """What a command's object holds now, as far as it is JSON."""
-    return {name: value for name, value in vars(found).items() if not name.startswith("_") and _is_json(value)}
+    """What a command's object holds now, as far as it is JSON and no secret."""
+    plain = {name: value for name, value in vars(found).items() if not name.startswith("_") and _is_json(value)}
+    return {name: bool(value) if name in SECRETS else value for name, value in plain.items()}
 
 
 def _is_json(value: Any) -> bool:

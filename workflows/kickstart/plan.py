@@ -11,19 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, order=True)
-class Where:
-    """A place in what a person wrote: the file's name as they know it, and a line counted from 1."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-NOWHERE = Where("", 0)
+from flight.workflows.kit.finding import NOWHERE as NOWHERE
+from flight.workflows.kit.finding import Finding as Finding
+from flight.workflows.kit.finding import Where as Where
+from flight.workflows.recipe import Repository as Repository
+from flight.workflows.recipe import VendorFile as VendorFile
 
 
 @dataclass(frozen=True)
@@ -61,27 +53,6 @@ class Packages:
     docs: bool = True
     languages: tuple[str, ...] = ()
     ignore_missing: bool = False
-    where: Where = NOWHERE
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A package source to build from.
-
-    `suite` and `components` are Debian's words (for RPM both empty). `key` is the path of the signing key or keyring on
-    the build host; empty: the distribution's own keyring. `user_from` and `password_from` name environment variables.
-    `stays`: whether it is written into the image's own sources (never with its credentials).
-    """
-
-    name: str
-    url: str
-    suite: str = ""
-    components: tuple[str, ...] = ()
-    key: str = ""
-    key_sha256: str = ""
-    user_from: str = ""
-    password_from: str = ""
-    stays: bool = False
     where: Where = NOWHERE
 
 
@@ -139,18 +110,6 @@ class Script:
     log: str = ""
     error_on_fail: bool = False
     where: Where = NOWHERE
-
-
-@dataclass(frozen=True)
-class VendorFile:
-    """A vendor's own file (`[[files]]` of a recipe): `source` on the build host, `to` in the image, mode as octal text."""
-
-    source: str
-    to: str
-    sha256: str
-    mode: str = "0644"
-    owner: str = "root"
-    group: str = "root"
 
 
 @dataclass(frozen=True)

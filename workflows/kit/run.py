@@ -76,34 +76,37 @@ def run(
     stdin: bytes | None = None,
     contained: bool = False,
     heard: Callable[[str], None] | None = None,
+    shown: Sequence[str] = (),
 ) -> Ran:
     """Run a program to its end.
 
     `why` completes "could not …" in the error. stdout and stderr are appended to `log_to` as they come; each whole line
-    of either is passed to `heard`. `env` adds variables to the few that are passed on. `contained` needs root.
+    of either is passed to `heard`. `env` adds variables to the few that are passed on. `contained` needs root. `shown` is
+    what log and errors name where `argv` is only a wrapper.
     Raises ProgramError (missing, failed, too slow) with its last words, SpaceError where those say that the disk is full.
     """
     words = [str(word) for word in argv]
     found = find(words[0], why=why, fix=fix)
+    shown = shown or words
     started = time.monotonic()
     wrapped = [*_wrapper(contained), found, *words[1:]]
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(log_to, "ab", buffering=0)) if log_to else None
         if log:
-            log.write(f"$ {shlex.join(words)}\n".encode())
+            log.write(f"$ {shlex.join(shown)}\n".encode())
         child = stack.enter_context(_child(wrapped, cwd=cwd, env=_environment(env), has_stdin=stdin is not None))
         listener = _Listener(log, heard)
         try:
             listener.listen(child, stdin or b"", deadline=None if timeout_s is None else started + timeout_s)
         except TimeoutError:
             raise ProgramError(
-                f"could not {why}: {words[0]} did not end within {timeout_s:g} s",
+                f"could not {why}: {shown[0]} did not end within {timeout_s:g} s",
                 why=_quoted(listener.last_words, log_to),
                 fix=fix,
             ) from None
         code = child.wait()
     if code not in ok:
-        raise _failure(words[0], code, why=why, fix=fix, last_words=listener.last_words, log_to=log_to)
+        raise _failure(shown[0], code, why=why, fix=fix, last_words=listener.last_words, log_to=log_to)
     return Ran(code, listener.out.decode(errors="replace"), time.monotonic() - started)
 
 

@@ -1,0 +1,69 @@
+"""Azure's rules for names, checked before anything is asked of Azure.
+
+Sources: "Naming rules and restrictions for Azure resources", and "Naming and Referencing Containers, Blobs, and Metadata".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from flight.workflows.kit.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a kind of name may look like: a pattern for the whole of it, its longest length, and both in words."""
+
+    pattern: str
+    most: int
+    words: str
+
+    def holds(self, name: str) -> bool:
+        return len(name) <= self.most and re.fullmatch(self.pattern, name) is not None
+
+
+RULES: Final = {
+    "storage account": Rule(r"[a-z0-9]{3,}", 24, "3 to 24 lower-case letters and digits"),
+    "container": Rule(
+        r"(?=.{3})[a-z0-9]+(-[a-z0-9]+)*", 63, "3 to 63 lower-case letters, digits and single hyphens between them"
+    ),
+    "blob": Rule(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9_-]|[A-Za-z0-9]",
+        1024,
+        "letters, digits, '.', '_' and '-'; it starts with a letter or digit and does not end with a dot",
+    ),
+    "image": Rule(
+        r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_])?",
+        80,
+        "up to 80 letters, digits, '.', '_' and '-'; it starts with a letter or digit and ends with one, or with '_'",
+    ),
+    "resource group": Rule(
+        r"[\w.()-]*[\w()-]", 90, "up to 90 letters, digits, '.', '_', '-' and parentheses; it does not end with a dot"
+    ),
+    "subscription": Rule(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", 36, "the id of a subscription, a UUID"),
+    "location": Rule(r"[a-z0-9]+", 90, "a region's short name, like westeurope"),
+}
+
+
+def check_name(kind: str, name: str) -> str:
+    """The name itself; a ConfigError with the rule in words where Azure would refuse it."""
+    rule = RULES[kind]
+    if not rule.holds(name):
+        raise ConfigError(f"'{name}' is no name for a {kind} in Azure", fix=f"it takes {rule.words}")
+    return name
+
+
+def blob_name(recipe: str, version: str) -> str:
+    """RECIPE-VERSION.vhd, with what a name may not hold (a '~' or '+' of a version) turned into hyphens."""
+    return check_name("blob", f"{_tame(recipe, version)}.vhd")
+
+
+def image_name(recipe: str, version: str) -> str:
+    """RECIPE-VERSION, tamed as the blob's name is."""
+    return check_name("image", _tame(recipe, version))
+
+
+def _tame(recipe: str, version: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{recipe}-{version}")

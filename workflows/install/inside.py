@@ -1,0 +1,142 @@
+def _enter(machine: Machine) -> None:
+    """Make this process, the first of a new mount and pid namespace, a part of the machine."""
+    flags = _CLONE_NEWUTS | _CLONE_NEWIPC | (0 if machine.network else _CLONE_NEWNET)
+    _checked(_LIBC.unshare(flags), "unshare")
+    os_name = b"localhost"
+    _checked(_LIBC.sethostname(os_name, len(os_name)), "sethostname")
+    root = machine.root
+    if machine.is_bare:
+        tmpfs(root)
+    else:
+        mount(str(root), root, flags=_MS_BIND | _MS_REC)
+    for link, to in machine.links:
+        _below(root, link).parent.mkdir(parents=True, exist_ok=True)
+        _below(root, link).symlink_to(to)
+    for path in machine.volatile:
+        if _below(root, path).is_dir() or machine.is_bare:
+            _below(root, path).mkdir(parents=True, exist_ok=True)
+            tmpfs(_below(root, path), mode=0o1777 if path.endswith("/tmp") else 0o755)
+    for each in machine.binds:
+        _meet(Path(each.source), _below(root, each.at))
+        bind(each.source, _below(root, each.at), writable=each.writable)
+    for view in machine.views:
+        _equip(_below(root, view), machine.devices)
+    for path, text in machine.files:
+        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
+        _below(root, path).write_text(text)
+        _below(root, path).chmod(0o755)
+    _become_root(root)
+
+
+def _below(root: Path, path: str) -> Path:
+    return root / path.lstrip("/")
+
+
+def _meet(source: Path, at: Path) -> None:
+    """Something of the same kind to bind over, where there is nothing."""
+    if os.path.lexists(at):
+        return
+    at.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        at.mkdir()
+    else:
+        at.touch()
+
+
+def _equip(root: Path, devices: Sequence[str]) -> None:
+    """/dev, /proc and /sys of a root."""
+    for name in ("dev", "proc", "sys"):
+        (root / name).mkdir(exist_ok=True)
+    mount("proc", root / "proc", "proc", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    mount("sysfs", root / "sys", "sysfs", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    dev = root / "dev"
+    mount("tmpfs", dev, "tmpfs", flags=_MS_NOSUID, options="mode=755")
+    for name in DEVICES:
+        (dev / name).touch()
+        mount(f"/dev/{name}", dev / name, flags=_MS_BIND)
+    (dev / "pts").mkdir()
+    mount("devpts", dev / "pts", "devpts", flags=_MS_NOSUID | _MS_NOEXEC, options="newinstance,ptmxmode=0666,mode=0620")
+    (dev / "shm").mkdir(mode=0o1777)
+    for path in devices:
+        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
+        _below(root, path).touch()
+
+
+def _become_root(root: Path) -> None:
+    """Let `root` be / and nothing of the old one be reachable (pivot_root(2), "pivot_root(".", ".")")."""
+    os.chdir(root)
+    _checked(_LIBC.syscall(_SYS_PIVOT_ROOT, b".", b"."), "pivot_root")
+    _checked(_LIBC.umount2(b".", _MNT_DETACH), "umount2")
+    os.chdir("/")
+
+
+def _lose_capabilities() -> None:
+    """Shrink the bounding set, and what this process holds, to `KEPT_CAPABILITIES`."""
+    for number in range(LAST_CAPABILITY + 1):
+        if number not in KEPT_CAPABILITIES and _LIBC.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) == 1:
+            _checked(_LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "prctl")
+    kept = sum(1 << number for number in KEPT_CAPABILITIES)
+    low, high = kept & 0xFFFFFFFF, kept >> 32
+    header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    _checked(_LIBC.capset(header, struct.pack("=6I", low, low, 0, high, high, 0)), "capset")
+
+
+def _ignore_syncs() -> None:
+    """Let the `SYNCING_CALLS` succeed without doing anything, for this process and all its children."""
+    program = [(0x20, 0, 0, 4), (0x15, 0, len(SYNCING_CALLS) + 1, _AUDIT_ARCH_X86_64), (0x20, 0, 0, 0)]
+    for left, number in enumerate(reversed(SYNCING_CALLS)):
+        program.insert(3, (0x15, left + 1, 0, number))
+    program += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000)]  # allow; errno 0
+    raw = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
+    pointed = struct.pack("@HP", len(program), ctypes.addressof(raw))
+    _checked(_LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointed, 0, 0), "seccomp")
+
+
+def _checked(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+
+
+def _serve_machine(machine: Machine, argv: Sequence[str], variables: Mapping[str, str]) -> NoReturn:
+    """Be the machine's first process: start the program, bury the orphans, end with the program's own code."""
+    _enter(machine)
+    _ignore_syncs()
+    _lose_capabilities()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        try:
+            os.execvpe(argv[0], list(argv), dict(variables))
+        except OSError as error:
+            print(f"{argv[0]}: {error.strerror}", file=sys.stderr, flush=True)
+            os._exit(127)
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def _serve_enclosed(work: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any]) -> NoReturn:
+    def told(progress: Progress) -> None:
+        print("progress", json.dumps(vars(progress)), sep="\t", flush=True)
+
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+    try:
+        answer = (True, work(*args, told=told, **named))
+    except FlightError as error:
+        answer = (False, error)
+    with contextlib.suppress(BrokenPipeError):
+        print("answer", base64.b64encode(pickle.dumps(answer)).decode(), sep="\t", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    order = pickle.loads(sys.stdin.buffer.read())
+    if sys.argv[1] == "machine":
+        _serve_machine(*order)
+    _serve_enclosed(*order)

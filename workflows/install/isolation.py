@@ -1,0 +1,170 @@
+"""Foreign scripts apart from this machine: namespaces, a root of their own, few capabilities.
+
+    enclosed(work, …)      runs one of our functions in a mount and pid namespace: what it mounts and starts ends with it
+    Machine(root, …).run   runs a program of the guest's, as root of a tree and of nothing else
+
+A program in a `Machine` sees the tree as /, its own processes, and no network interface but a loopback that is down;
+/proc and /sys are read-only, /dev holds eight devices, and CAP_SYS_ADMIN, CAP_MKNOD and their like are gone for good.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.progress import Progress, Told, quiet
+from flight.workflows.kit.run import Ran, run
+
+KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 10, 18, 29, 31)
+"""chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service, sys_chroot, audit_write, setfcap.
+
+What dpkg, useradd and setcap need. dac_read_search is not among them: it opens files by handle, outside of any root.
+"""
+LAST_CAPABILITY = 63
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""Bound from the host: mknod is refused in many containers."""
+GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYNCING_CALLS = (26, 74, 75, 162, 277, 306)
+"""msync, fsync, fdatasync, sync, sync_file_range, syncfs on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+
+A tree that is not finished is thrown away after a crash, and a finished one is synced as a whole: until then each
+sync costs time and buys nothing.
+"""
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_REC = 1, 2, 4, 8, 32, 4096, 16384
+_CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET, _MNT_DETACH = 0x04000000, 0x08000000, 0x40000000, 2
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 23, 24, 22, 2
+_SYS_PIVOT_ROOT, _AUDIT_ARCH_X86_64 = 155, 0xC000003E
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A path of the host's seen at `at` inside the machine; read-only unless `writable`."""
+
+    source: str
+    at: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a guest's program finds around it.
+
+    `root` becomes /; `views` are further roots below it (a chroot's own) that get /dev, /proc and /sys too. `volatile`
+    folders are empty and vanish; `links` are made in the tmpfs they lie in; `devices` are empty files below /dev;
+    `files` are written into volatile folders. `network` leaves the host's network reachable.
+    """
+
+    root: Path
+    binds: tuple[Bind, ...] = ()
+    views: tuple[str, ...] = ("/",)
+    volatile: tuple[str, ...] = ("/tmp", "/run")
+    links: tuple[tuple[str, str], ...] = ()
+    devices: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    is_bare: bool = False
+    network: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        why: str,
+        log_to: Path | None = None,
+        fix: str = "",
+        env: Mapping[str, str] | None = None,
+        heard: Callable[[str], None] | None = None,
+        **changes: Any,
+    ) -> Ran:
+        """Run a program of the machine's to its end; nothing that it started lives longer.
+
+        `changes` are other values for the machine's own fields. Raises ProgramError with its last words.
+        """
+        variables = {"PATH": GUEST_PATH, "HOME": "/root", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "SYSTEMD_OFFLINE": "1"}
+        machine = replace(self, environment={}, **changes)
+        order = (machine, tuple(argv), {**variables, **self.environment, **(env or {})})
+        return run(
+            [sys.executable, "-I", "-m", "flight.workflows.install.isolation", "machine"],
+            why=why,
+            log_to=log_to,
+            fix=fix,
+            stdin=pickle.dumps(order),
+            contained=True,
+            heard=heard,
+            shown=argv,
+        )
+
+
+def enclosed(
+    work: Callable[..., Any], *args: Any, why: str, log_to: Path | None = None, told: Told = quiet, **named: Any
+) -> Any:
+    """What `work(*args, told=…, **named)` returns, run in a process with its own mounts and processes.
+
+    Arguments and result travel by pickle, through a pipe: secrets among them stand in no argument list and no file.
+    A FlightError raised in there is raised here.
+    """
+    answers: list[str] = []
+
+    def heard(line: str) -> None:
+        kind, _, rest = line.partition("\t")
+        if kind == "progress":
+            told(Progress(**json.loads(rest)))
+        elif kind == "answer":
+            answers.append(rest)
+
+    run(
+        [sys.executable, "-I", "-m", "flight.workflows.install.isolation", "enclosed"],
+        why=why,
+        log_to=log_to,
+        stdin=pickle.dumps((work, args, named)),
+        contained=True,
+        heard=heard,
+        shown=(work.__name__,),
+    )
+    ended_well, result = pickle.loads(base64.b64decode(answers[-1]))
+    if not ended_well:
+        raise result
+    return result
+
+
+def mount(source: str, at: str | Path, fstype: str = "", *, flags: int = 0, options: str = "") -> None:
+    """mount(2). Raises OSError."""
+    words = [word.encode() or None for word in (source, str(at), fstype)]
+    if _LIBC.mount(*words, ctypes.c_ulong(flags), options.encode() or None) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(at))
+
+
+def bind(source: str | Path, at: str | Path, *, writable: bool = False) -> None:
+    """Let `at` show `source`; the kernel takes read-only only in a second step."""
+    mount(str(source), at, flags=_MS_BIND)
+    if not writable:
+        mount("", at, flags=_MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+
+
+def overlay(lower: Path, upper: Path, work: Path, at: Path) -> bool:
+    """Let `at` show `lower` with all changes going to `upper`; False where this filesystem cannot carry an overlay."""
+    try:
+        mount("overlay", at, "overlay", options=f"lowerdir={lower},upperdir={upper},workdir={work}")
+    except OSError:
+        return False
+    return True
+
+
+def tmpfs(at: str | Path, *, mode: int = 0o755) -> None:
+    """An empty folder in memory."""
+    mount("tmpfs", at, "tmpfs", flags=_MS_NOSUID | _MS_NODEV, options=f"mode={mode:o}")

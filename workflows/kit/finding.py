@@ -1,0 +1,49 @@
+"""A fault in what a person wrote: where it stands, what is wrong, what would do. Findings are collected, then told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flight.workflows.kit.errors import RecipeError
+
+
+@dataclass(frozen=True, order=True)
+class Where:
+    """A place in what a person wrote: the file's name as they know it, and a line counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+NOWHERE = Where("", 0)
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One fault; prints on one line."""
+
+    where: Where
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else "")
+
+
+def refuse(what: str, findings: Iterable[Finding], *, fix: str = "") -> None:
+    """Raise a RecipeError that lists every finding once, in the order of their places; nothing where there is none."""
+    found = sorted(set(findings))
+    if not found:
+        return
+    count = "one fault" if len(found) == 1 else f"{len(found)} faults"
+    raise RecipeError(f"{what} has {count}", why="\n       ".join(map(str, found)), fix=fix)
+
+
+def shown(path: Path) -> str:
+    """A path as a person knows it: from the folder they are in where it lies below, else whole."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,141 @@
+"""Servers that outlive the command which started them: started once, known by pid and birth, stopped for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flight.workflows.kit import run
+from flight.workflows.kit.arriving import write_whole
+from flight.workflows.kit.errors import BusyError, ProgramError
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server: what starts it, where it listens (loopback only), how it is asked whether it is ready."""
+
+    name: str
+    folder: Path
+    argv: Sequence[str | Path]
+    port: int
+    answers: Callable[[], bool]
+    fix: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / f"{self.name}.pid"
+
+    def pid(self) -> int | None:
+        """The pid of the server that we started and that still runs; a reused pid has another birth."""
+        try:
+            pid, born = self._pid_file.read_text().split()
+        except (OSError, ValueError):
+            return None
+        return int(pid) if _birth(int(pid)) == born else None
+
+    def start(self, *, wait_s: float = 30) -> bool:
+        """Start it and wait until it answers; False where it already runs.
+
+        BusyError: somebody else has the port. ProgramError: it ended, or did not answer in time; its last words are told.
+        """
+        with self._locked():
+            if self.pid() is not None and self.answers():
+                return False
+            self._end()
+            if is_taken(self.port):
+                raise BusyError(
+                    f"{self.name} cannot start: port {self.port} of 127.0.0.1 is taken",
+                    why=f"{owner(self.port) or 'another program'} listens there",
+                    fix="end that program, or set another port in luigi.cfg",
+                )
+            child = run.start(self.argv, why=f"start {self.name}", log_to=self.log, env=self.env, fix=self.fix)
+            try:
+                write_whole(self._pid_file, f"{child.pid} {_birth(child.pid)}\n")
+                self._wait_until(lambda: child.poll() is not None or self.answers(), wait_s)
+                if child.poll() is not None or not self.answers():
+                    raise ProgramError(
+                        f"{self.name} did not start", why=f"it said: {last_words(self.log)}", fix=f"the whole of it: {self.log}"
+                    )
+            except BaseException:
+                self._end()
+                raise
+            child.returncode = 0  # it goes on without us: no warning when this handle is let go
+            return True
+
+    def stop(self) -> bool:
+        """End it and wait until it is gone; False where it did not run."""
+        with self._locked():
+            return self._end()
+
+    def _end(self) -> bool:
+        pid = self.pid()
+        for number, wait_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+            if self.pid() is None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid() or 0, number)
+            self._wait_until(lambda: self.pid() is None, wait_s)
+        self._pid_file.unlink(missing_ok=True)
+        return pid is not None
+
+    def _wait_until(self, happened: Callable[[], bool], wait_s: float) -> None:
+        deadline = time.monotonic() + wait_s
+        while not happened() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / f".{self.name}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def is_taken(port: int) -> bool:
+    """Does anybody listen on this port of the loopback address?"""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def owner(port: int) -> str:
+    """The program that listens on a port, as `name (pid N)`; empty where it cannot be known."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    wanted = {words[9] for line in lines if (words := line.split())[3] == "0A" and int(words[1].split(":")[1], 16) == port}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            for link in (folder / "fd").iterdir():
+                if os.readlink(link).removeprefix("socket:[").removesuffix("]") in wanted:
+                    return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
+    return ""
+
+
+def last_words(log: Path, *, lines: int = 5) -> str:
+    """The end of a log, on one line."""
+    try:
+        return " / ".join(log.read_text(errors="replace").splitlines()[-lines:]) or "nothing"
+    except OSError:
+        return "nothing"
+
+
+def _birth(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None for one that is gone or a zombie."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if after_name[0] == "Z" else after_name[19]

@@ -1,0 +1,77 @@
+"""What of a file is worth sending, as values: extents of data become reads, and what was read becomes page runs.
+
+Everything is a `Span` of byte offsets that carries its own place: nobody counts offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+PAGE: Final = 512
+MOST: Final = 4 << 20
+"""A page run starts and ends on a page and holds at most 4 MiB. Source: "Put Page (REST API)", Remarks."""
+BLOCK: Final = 64 << 10
+"""What is looked at as a whole: a block is zero, or it is sent. The digest of an image splits it the same way."""
+BRIDGE: Final = 64 << 10
+"""A hole up to this long is sent along as zeros. The service takes 500 requests and 60 MiB a second for each blob
+("Scalability and performance targets for Blob storage"), so that a request costs as much as 123 KiB."""
+_ZERO: Final = bytes(BLOCK)
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The bytes from `start` up to, not including, `stop`."""
+
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return f"bytes {self.start}-{self.stop - 1}"
+
+
+def merge(spans: Iterable[Span], *, bridge: int = 0) -> tuple[Span, ...]:
+    """The same bytes in ascending order, with spans joined that overlap, touch, or are at most `bridge` bytes apart."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start <= merged[-1].stop + bridge:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].stop, span.stop))
+        elif span.size:
+            merged.append(span)
+    return tuple(merged)
+
+
+def plan_reads(extents: Iterable[Span], *, size: int) -> tuple[Span, ...]:
+    """What to read of a file of `size` bytes (whole pages) that holds data in these extents, in ascending order.
+
+    Whole blocks (the file's last one may be short), no byte twice, none above 4 MiB.
+    """
+    whole = (Span(one.start // BLOCK * BLOCK, min(-(-one.stop // BLOCK) * BLOCK, size)) for one in extents)
+    return tuple(piece for run in merge(whole, bridge=BRIDGE) for piece in _pieces(run))
+
+
+def plan_puts(read: Span, content: bytes) -> tuple[Span, ...]:
+    """The page runs to send of what was read: its blocks that are not zero, short holes between them included."""
+    return merge(data_blocks(read, content), bridge=BRIDGE)
+
+
+def data_blocks(read: Span, content: bytes) -> Iterator[Span]:
+    """The blocks of what was read that are not zero.
+
+    A constant is compared by memcmp, without a copy: 0.05 ms for 4 MiB, where `any(content)` takes 17 ms.
+    """
+    for start in range(0, len(content), BLOCK):
+        stop = min(start + BLOCK, len(content))
+        zero = _ZERO if stop - start == BLOCK else _ZERO[: stop - start]
+        if not content.startswith(zero, start):
+            yield Span(read.start + start, read.start + stop)
+
+
+def _pieces(run: Span) -> Iterator[Span]:
+    for start in range(run.start, run.stop, MOST):
+        yield Span(start, min(start + MOST, run.stop))
