@@ -126,6 +126,7 @@ def boot_to_login(
             screenshot=screenshot.absolute(),
             log_to=work / f"guest-{firmware}.log",
             told=told,
+            forget=(domain.disk, domain.nvram),
         )
     if ended.sign != LOGIN.name:
         raise explain_failure(disk.name, firmware, ended, stall_s=stall_s, acceleration=acceleration)

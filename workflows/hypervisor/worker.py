@@ -81,7 +81,7 @@ def started(connection: libvirt.virConnect, order: Order) -> Iterator[Guest]:
     guest = Guest(connection, order)
     try:
         for path in order.forget:
-            Path(path).unlink()
+            Path(path).unlink(missing_ok=True)
         yield guest
     finally:
         guest.destroy()

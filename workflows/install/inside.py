@@ -1,14 +1,59 @@
+"""The first process of a namespace: makes the machine, gives up its powers, runs one program. Started by `isolation`.
+
+A module of its own since it is run as a program: `python -m flight.workflows.install.inside machine|enclosed`, its order
+pickled on stdin.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flight.workflows.install.isolation import BIND, NODEV, NOEXEC, NOSUID, RDONLY, REC, Machine, bind, mount, tmpfs
+from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.progress import Progress
+
+KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 10, 18, 29, 31)
+"""chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service, sys_chroot, audit_write, setfcap.
+
+What dpkg, useradd and setcap need. dac_read_search is not among them: it opens files by handle, outside of any root.
+"""
+LAST_CAPABILITY = 63
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""Bound from the host: mknod is refused in many containers."""
+SYNCING_CALLS = (26, 74, 75, 162, 277, 306)
+"""msync, fsync, fdatasync, sync, sync_file_range, syncfs on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+
+A tree that is not finished is thrown away after a crash, and a finished one is synced as a whole: until then each
+sync costs time and buys nothing.
+"""
+HOSTNAME = b"localhost"
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET, _MNT_DETACH = 0x04000000, 0x08000000, 0x40000000, 2
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 23, 24, 22, 2
+_SYS_PIVOT_ROOT, _AUDIT_ARCH_X86_64 = 155, 0xC000003E
+
+
 def _enter(machine: Machine) -> None:
     """Make this process, the first of a new mount and pid namespace, a part of the machine."""
     flags = _CLONE_NEWUTS | _CLONE_NEWIPC | (0 if machine.network else _CLONE_NEWNET)
     _checked(_LIBC.unshare(flags), "unshare")
-    os_name = b"localhost"
-    _checked(_LIBC.sethostname(os_name, len(os_name)), "sethostname")
+    _checked(_LIBC.sethostname(HOSTNAME, len(HOSTNAME)), "sethostname")
     root = machine.root
     if machine.is_bare:
         tmpfs(root)
     else:
-        mount(str(root), root, flags=_MS_BIND | _MS_REC)
+        mount(str(root), root, flags=BIND | REC)
     for link, to in machine.links:
         _below(root, link).parent.mkdir(parents=True, exist_ok=True)
         _below(root, link).symlink_to(to)
@@ -47,15 +92,15 @@ def _equip(root: Path, devices: Sequence[str]) -> None:
     """/dev, /proc and /sys of a root."""
     for name in ("dev", "proc", "sys"):
         (root / name).mkdir(exist_ok=True)
-    mount("proc", root / "proc", "proc", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    mount("sysfs", root / "sys", "sysfs", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    mount("proc", root / "proc", "proc", flags=RDONLY | NOSUID | NODEV | NOEXEC)
+    mount("sysfs", root / "sys", "sysfs", flags=RDONLY | NOSUID | NODEV | NOEXEC)
     dev = root / "dev"
-    mount("tmpfs", dev, "tmpfs", flags=_MS_NOSUID, options="mode=755")
+    mount("tmpfs", dev, "tmpfs", flags=NOSUID, options="mode=755")
     for name in DEVICES:
         (dev / name).touch()
-        mount(f"/dev/{name}", dev / name, flags=_MS_BIND)
+        mount(f"/dev/{name}", dev / name, flags=BIND)
     (dev / "pts").mkdir()
-    mount("devpts", dev / "pts", "devpts", flags=_MS_NOSUID | _MS_NOEXEC, options="newinstance,ptmxmode=0666,mode=0620")
+    mount("devpts", dev / "pts", "devpts", flags=NOSUID | NOEXEC, options="newinstance,ptmxmode=0666,mode=0620")
     (dev / "shm").mkdir(mode=0o1777)
     for path in devices:
         _below(root, path).parent.mkdir(parents=True, exist_ok=True)
@@ -83,10 +128,15 @@ def _lose_capabilities() -> None:
 
 def _ignore_syncs() -> None:
     """Let the `SYNCING_CALLS` succeed without doing anything, for this process and all its children."""
-    program = [(0x20, 0, 0, 4), (0x15, 0, len(SYNCING_CALLS) + 1, _AUDIT_ARCH_X86_64), (0x20, 0, 0, 0)]
-    for left, number in enumerate(reversed(SYNCING_CALLS)):
-        program.insert(3, (0x15, left + 1, 0, number))
-    program += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000)]  # allow; errno 0
+    load_arch, load_number, allow, pretend = (
+        (0x20, 0, 0, 4),
+        (0x20, 0, 0, 0),
+        (0x06, 0, 0, 0x7FFF0000),
+        (0x06, 0, 0, 0x50000),
+    )
+    many = len(SYNCING_CALLS)
+    compare = [(0x15, many - place, 0, number) for place, number in enumerate(SYNCING_CALLS)]
+    program = [load_arch, (0x15, 0, many + 1, _AUDIT_ARCH_X86_64), load_number, *compare, allow, pretend]
     raw = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
     pointed = struct.pack("@HP", len(program), ctypes.addressof(raw))
     _checked(_LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointed, 0, 0), "seccomp")
@@ -130,8 +180,7 @@ def _serve_enclosed(work: Callable[..., Any], args: Sequence[Any], named: Mappin
         answer = (True, work(*args, told=told, **named))
     except FlightError as error:
         answer = (False, error)
-    with contextlib.suppress(BrokenPipeError):
-        print("answer", base64.b64encode(pickle.dumps(answer)).decode(), sep="\t", flush=True)
+    print("answer", base64.b64encode(pickle.dumps(answer)).decode(), sep="\t", flush=True)
     os._exit(0)
 
 

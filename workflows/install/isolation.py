@@ -10,44 +10,22 @@ A program in a `Machine` sees the tree as /, its own processes, and no network i
 from __future__ import annotations
 
 import base64
-import contextlib
 import ctypes
 import json
 import os
 import pickle
-import signal
-import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import Ran, run
 
-KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 10, 18, 29, 31)
-"""chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service, sys_chroot, audit_write, setfcap.
-
-What dpkg, useradd and setcap need. dac_read_search is not among them: it opens files by handle, outside of any root.
-"""
-LAST_CAPABILITY = 63
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-"""Bound from the host: mknod is refused in many containers."""
 GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SYNCING_CALLS = (26, 74, 75, 162, 277, 306)
-"""msync, fsync, fdatasync, sync, sync_file_range, syncfs on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
-
-A tree that is not finished is thrown away after a crash, and a finished one is synced as a whole: until then each
-sync costs time and buys nothing.
-"""
-
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_REC = 1, 2, 4, 8, 32, 4096, 16384
-_CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET, _MNT_DETACH = 0x04000000, 0x08000000, 0x40000000, 2
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 23, 24, 22, 2
-_SYS_PIVOT_ROOT, _AUDIT_ARCH_X86_64 = 155, 0xC000003E
+RDONLY, NOSUID, NODEV, NOEXEC, _REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
 
 
 @dataclass(frozen=True)
@@ -94,11 +72,17 @@ class Machine:
 
         `changes` are other values for the machine's own fields. Raises ProgramError with its last words.
         """
-        variables = {"PATH": GUEST_PATH, "HOME": "/root", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "SYSTEMD_OFFLINE": "1"}
+        variables = {
+            "PATH": GUEST_PATH,
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "SYSTEMD_OFFLINE": "1",
+        }
         machine = replace(self, environment={}, **changes)
         order = (machine, tuple(argv), {**variables, **self.environment, **(env or {})})
         return run(
-            [sys.executable, "-I", "-m", "flight.workflows.install.isolation", "machine"],
+            [sys.executable, "-I", "-m", "flight.workflows.install.inside", "machine"],
             why=why,
             log_to=log_to,
             fix=fix,
@@ -127,7 +111,7 @@ def enclosed(
             answers.append(rest)
 
     run(
-        [sys.executable, "-I", "-m", "flight.workflows.install.isolation", "enclosed"],
+        [sys.executable, "-I", "-m", "flight.workflows.install.inside", "enclosed"],
         why=why,
         log_to=log_to,
         stdin=pickle.dumps((work, args, named)),
@@ -151,9 +135,9 @@ def mount(source: str, at: str | Path, fstype: str = "", *, flags: int = 0, opti
 
 def bind(source: str | Path, at: str | Path, *, writable: bool = False) -> None:
     """Let `at` show `source`; the kernel takes read-only only in a second step."""
-    mount(str(source), at, flags=_MS_BIND)
+    mount(str(source), at, flags=BIND)
     if not writable:
-        mount("", at, flags=_MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+        mount("", at, flags=BIND | _REMOUNT | RDONLY | NOSUID)
 
 
 def overlay(lower: Path, upper: Path, work: Path, at: Path) -> bool:
@@ -167,4 +151,4 @@ def overlay(lower: Path, upper: Path, work: Path, at: Path) -> bool:
 
 def tmpfs(at: str | Path, *, mode: int = 0o755) -> None:
     """An empty folder in memory."""
-    mount("tmpfs", at, "tmpfs", flags=_MS_NOSUID | _MS_NODEV, options=f"mode={mode:o}")
+    mount("tmpfs", at, "tmpfs", flags=NOSUID | NODEV, options=f"mode={mode:o}")

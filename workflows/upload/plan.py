@@ -38,10 +38,10 @@ class Span:
 def merge(spans: Iterable[Span], *, bridge: int = 0) -> tuple[Span, ...]:
     """The same bytes in ascending order, with spans joined that overlap, touch, or are at most `bridge` bytes apart."""
     merged: list[Span] = []
-    for span in sorted(spans):
+    for span in sorted(span for span in spans if span.size):
         if merged and span.start <= merged[-1].stop + bridge:
             merged[-1] = Span(merged[-1].start, max(merged[-1].stop, span.stop))
-        elif span.size:
+        else:
             merged.append(span)
     return tuple(merged)
 
