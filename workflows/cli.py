@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("what", choices=["kickstart", "recipe", "plan", "walk", "made"])
     _image(show)
     show.add_argument("--next", action="store_true", help="with `made`: what to do next")
+    show.add_argument("--check", action="store_true", help="with `walk`: exit code 1 where something would run")
     show.set_defaults(run=_show)
 
     inspect = verbs.add_parser("inspect", help="what a VHD file says of itself, and what Azure would refuse")
@@ -69,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     for name, sentence in (("rehearsal", "the imitation of Azure"), ("scheduler", "Luigi's scheduler and its page")):
         verb = verbs.add_parser(name, help=f"start, stop or look at {sentence} on this machine")
         verb.add_argument("do", choices=["start", "stop", "status"])
+        if name == "rehearsal":
+            verb.add_argument("--if-used", action="store_true", help="nothing to do where [azure] cloud names a real one")
         verb.set_defaults(run=_rehearsal if name == "rehearsal" else _scheduler)
 
     settings = verbs.add_parser("settings", help="every setting of luigi.cfg: its value and what it means")
@@ -98,7 +101,7 @@ def _last_stage(args: argparse.Namespace) -> Stage:
     return UploadImage(recipe=recipe, version=version)
 
 
-def _show(args: argparse.Namespace) -> None:
+def _show(args: argparse.Namespace) -> int:
     from flight.workflows import pipeline, show
 
     recipe, version = _names(args)
@@ -109,12 +112,15 @@ def _show(args: argparse.Namespace) -> None:
     elif args.what == "plan":
         print(json.dumps(pipeline.plan_json(recipe, version), indent=2, ensure_ascii=False))
     elif args.what == "walk":
-        _print(show.walk_lines(_last_stage(args)))
+        last = _last_stage(args)
+        _print(show.walk_lines(last))
+        return FAULT if args.check and not all(stage.complete() for stage in show.walk(last)) else OK
     else:
         _print(show.made_lines(_last_stage(args)))
         if args.next:
             print()
             _print(show.next_lines(_last_stage(args), scheduler_url=scheduler_url()))
+    return OK
 
 
 def _inspect(args: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The first process of a namespace: makes the machine, gives up its powers, runs one program. Started by `isolation`.
 
-A module of its own since it is run as a program: `python -m flight.workflows.install.inside machine|enclosed`, its order
-pickled on stdin.
+A module of its own since it is run as a program: `python -m flight.workflows.install.inside machine|enclosed`, with its
+order pickled on stdin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flight.workflows.install.isolation import BIND, NODEV, NOEXEC, NOSUID, RDONLY, REC, Machine, bind, mount, tmpfs
+from flight.workflows.install.isolation import (
+    BIND,
+    NODEV,
+    NOEXEC,
+    NOSUID,
+    RDONLY,
+    REC,
+    Bind,
+    Machine,
+    Volatile,
+    bind,
+    mount,
+    tmpfs,
+)
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress
 
@@ -54,18 +67,13 @@ def _enter(machine: Machine) -> None:
         tmpfs(root)
     else:
         mount(str(root), root, flags=BIND | REC)
+    for each in machine.mounts:
+        _attach(each, _below(root, each.at))
+    for view in machine.views:
+        _equip(_below(root, view), machine.devices)
     for link, to in machine.links:
         _below(root, link).parent.mkdir(parents=True, exist_ok=True)
         _below(root, link).symlink_to(to)
-    for path in machine.volatile:
-        if _below(root, path).is_dir() or machine.is_bare:
-            _below(root, path).mkdir(parents=True, exist_ok=True)
-            tmpfs(_below(root, path), mode=0o1777 if path.endswith("/tmp") else 0o755)
-    for each in machine.binds:
-        _meet(Path(each.source), _below(root, each.at))
-        bind(each.source, _below(root, each.at), writable=each.writable)
-    for view in machine.views:
-        _equip(_below(root, view), machine.devices)
     for path, text in machine.files:
         _below(root, path).parent.mkdir(parents=True, exist_ok=True)
         _below(root, path).write_text(text)
@@ -77,15 +85,16 @@ def _below(root: Path, path: str) -> Path:
     return root / path.lstrip("/")
 
 
-def _meet(source: Path, at: Path) -> None:
-    """Something of the same kind to bind over, where there is nothing."""
-    if os.path.lexists(at):
-        return
+def _attach(each: Bind | Volatile, at: Path) -> None:
+    """Mount it, making what it is mounted over where that is missing."""
     at.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        at.mkdir()
-    else:
-        at.touch()
+    if isinstance(each, Volatile):
+        at.mkdir(exist_ok=True)
+        tmpfs(at, mode=0o1777 if at.name == "tmp" else 0o755)
+        return
+    if not os.path.lexists(at):
+        at.mkdir() if Path(each.source).is_dir() else at.touch()
+    bind(each.source, at, writable=each.writable)
 
 
 def _equip(root: Path, devices: Sequence[str]) -> None:
@@ -128,12 +137,8 @@ def _lose_capabilities() -> None:
 
 def _ignore_syncs() -> None:
     """Let the `SYNCING_CALLS` succeed without doing anything, for this process and all its children."""
-    load_arch, load_number, allow, pretend = (
-        (0x20, 0, 0, 4),
-        (0x20, 0, 0, 0),
-        (0x06, 0, 0, 0x7FFF0000),
-        (0x06, 0, 0, 0x50000),
-    )
+    load_arch, load_number = (0x20, 0, 0, 4), (0x20, 0, 0, 0)
+    allow, pretend = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000)
     many = len(SYNCING_CALLS)
     compare = [(0x15, many - place, 0, number) for place, number in enumerate(SYNCING_CALLS)]
     program = [load_arch, (0x15, 0, many + 1, _AUDIT_ARCH_X86_64), load_number, *compare, allow, pretend]

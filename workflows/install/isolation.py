@@ -1,6 +1,6 @@
 """Foreign scripts apart from this machine: namespaces, a root of their own, few capabilities.
 
-    enclosed(work, …)      runs one of our functions in a mount and pid namespace: what it mounts and starts ends with it
+    enclosed(work, …)      runs a function of ours in a mount and pid namespace: what it mounts and starts ends with it
     Machine(root, …).run   runs a program of the guest's, as root of a tree and of nothing else
 
 A program in a `Machine` sees the tree as /, its own processes, and no network interface but a loopback that is down;
@@ -23,7 +23,14 @@ from typing import Any
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import Ran, run
 
-GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GUEST_VARIABLES = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "SYSTEMD_OFFLINE": "1",
+}
+"""All that a guest's program inherits. systemctl takes a root it finds itself in for a running system unless told."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 RDONLY, NOSUID, NODEV, NOEXEC, _REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
 
@@ -38,22 +45,28 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class Volatile:
+    """An empty folder in memory that vanishes with the machine."""
+
+    at: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """What a guest's program finds around it.
 
-    `root` becomes /; `views` are further roots below it (a chroot's own) that get /dev, /proc and /sys too. `volatile`
-    folders are empty and vanish; `links` are made in the tmpfs they lie in; `devices` are empty files below /dev;
-    `files` are written into volatile folders. `network` leaves the host's network reachable.
+    `root` becomes /; an `is_bare` one starts as an empty folder in memory. `mounts` are made in their order, `links`
+    and `files` after them, in folders that vanish. `views` are the roots (/, a chroot below it) that get /dev, /proc
+    and /sys; `devices` are empty files below /dev. `network` leaves the host's network reachable.
     """
 
     root: Path
-    binds: tuple[Bind, ...] = ()
-    views: tuple[str, ...] = ("/",)
-    volatile: tuple[str, ...] = ("/tmp", "/run")
-    links: tuple[tuple[str, str], ...] = ()
-    devices: tuple[str, ...] = ()
-    files: tuple[tuple[str, str], ...] = ()
     is_bare: bool = False
+    mounts: tuple[Bind | Volatile, ...] = (Volatile("/tmp"), Volatile("/run"))
+    views: tuple[str, ...] = ("/",)
+    devices: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,15 +85,8 @@ class Machine:
 
         `changes` are other values for the machine's own fields. Raises ProgramError with its last words.
         """
-        variables = {
-            "PATH": GUEST_PATH,
-            "HOME": "/root",
-            "LANG": "C.UTF-8",
-            "LC_ALL": "C.UTF-8",
-            "SYSTEMD_OFFLINE": "1",
-        }
-        machine = replace(self, environment={}, **changes)
-        order = (machine, tuple(argv), {**variables, **self.environment, **(env or {})})
+        machine = replace(self, **changes)
+        order = (machine, tuple(argv), {**GUEST_VARIABLES, **machine.environment, **(env or {})})
         return run(
             [sys.executable, "-I", "-m", "flight.workflows.install.inside", "machine"],
             why=why,

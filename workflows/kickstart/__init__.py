@@ -1,0 +1,82 @@
+"""From a recipe's kickstart to an InstallPlan: rendered, checked, read.
+
+    recipe ─ render.py ─▶ text, with the way back to each template line
+                            │
+           syntax.py (ksread.py, pykickstart as a program) ─▶ statements
+                            │
+           lint.py (what pykickstart lets pass) · planning.py (what a plan can express) ─▶ findings, or an InstallPlan
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flight.workflows.kickstart.mirrors import Mirrors
+    from flight.workflows.kickstart.plan import InstallPlan
+    from flight.workflows.kickstart.render import Rendered
+    from flight.workflows.kickstart.syntax import Statements
+    from flight.workflows.kit.finding import Finding
+    from flight.workflows.recipe import Recipe
+
+
+def read(name: str, *, version: str, mirror: str, folders: Sequence[Path], cache: Path | None) -> tuple[str, InstallPlan]:
+    """The recipe's kickstart as text, and what it asks for.
+
+    `mirror`: where to build from; empty: the one that this host's apt uses. `cache`: a folder for pykickstart's answers.
+    Raises RecipeError with every fault at once (of the recipe; else of the templates; else of the kickstart), ConfigError
+    where there is no mirror.
+    """
+    from flight.workflows import recipe as recipes
+    from flight.workflows.kickstart import planning
+    from flight.workflows.kit.finding import refuse
+
+    recipe = recipes.load(name, folders)
+    mirrors = mirrors_for(recipe, mirror)
+    rendered = render(recipe, version=version, mirrors=mirrors, folders=folders)
+    statements, findings = examine(rendered, cache)
+    refuse(f"the kickstart of {name}", findings)
+    plan = planning.plan_install(statements, recipe, version=version, mirror=mirrors.archive)
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
+    return rendered.text, dataclasses.replace(plan, source_date_epoch=epoch)
+
+
+def render(recipe: Recipe, *, version: str, mirrors: Mirrors, folders: Sequence[Path]) -> Rendered:
+    """The kickstart's text. What every template is given: recipe, version, family, release, mirror, security_mirror, disk_gib."""
+    from flight.workflows.kickstart import render as renderer
+
+    values = {
+        "recipe": recipe.name,
+        "version": version,
+        "family": recipe.family,
+        "release": recipe.release,
+        "mirror": mirrors.archive,
+        "security_mirror": mirrors.security if recipe.security_updates else "",
+        "disk_gib": recipe.disk.size_gib,
+    }
+    return renderer.render(recipe, values, folders)
+
+
+def examine(rendered: Rendered, cache: Path | None) -> tuple[Statements, list[Finding]]:
+    """What a rendered kickstart says, and every fault: pykickstart's, the lint's, and what no plan can express."""
+    from flight.workflows.kickstart import lint, planning, syntax
+
+    statements = syntax.read_statements(rendered, cache)
+    recipe = rendered.recipe
+    checked = lint.check_statements(statements, recipe)
+    return statements, sorted({*statements.faults, *checked, *planning.check_honoured(statements, recipe)})
+
+
+def mirrors_for(recipe: Recipe, mirror: str) -> Mirrors:
+    """The mirrors to build from: those named, else the host's own (Debian), else the recipe's."""
+    from flight.workflows.kickstart import mirrors
+
+    if mirror:
+        return mirrors.named_mirrors(mirror)
+    if recipe.family == "debian":
+        return mirrors.host_mirrors()
+    return mirrors.Mirrors(recipe.sources.archive)

@@ -66,8 +66,8 @@ def check_keyboard(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """Layouts, with or without a variant."""
     for command in statements.of("keyboard"):
         values = command.values
-        for given in (values["_keyboard"] if "_keyboard" in values else "", values["vc_keymap"], *values["x_layouts"]):
-            stem = re.split(r"[-_ (]", given or "us")[0]
+        for given in filter(None, (*values.get("kbd", ()), values["vc_keymap"], *values["x_layouts"])):
+            stem = re.split(r"[-_ (]", given)[0]
             if stem not in LAYOUTS:
                 yield Finding(command.where, f"there is no keyboard layout '{given}'", "give one like us, de or fr")
 

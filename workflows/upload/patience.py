@@ -1,4 +1,4 @@
-"""Trying one idempotent request again: soon at first, then less often, all senders together where Azure asks for a pause."""
+"""Trying one idempotent request again: soon at first, then less often; where Azure asks for a pause, all senders rest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ LONGEST_S: Final = 30.0
 class Patience:
     """How often a request is tried, and when. One of these is shared by all senders of a blob.
 
-    The wait doubles from `first_s` up to half a minute, with jitter; a Retry-After counts where it is longer. The SDK's own
-    policy waits 15 s before its first retry (seen in azure-storage-blob 12.31), so it is told to try once.
+    The wait doubles from `first_s` up to half a minute, with jitter; a Retry-After counts where it is longer. The SDK's
+    own policy waits 15 s before its first retry (seen in azure-storage-blob 12.31), so it is told to try once.
     """
 
-    tries: int = 8
+    tries: int = 10
     first_s: float = 0.25
+    hopeful: bool = True
+    """Also try again where there is no server: it was there a moment ago."""
     clock: Callable[[], float] = time.monotonic
     given_up: threading.Event = field(default_factory=threading.Event)
     """Set when another sender has failed for good: nobody waits any longer."""
@@ -36,14 +38,14 @@ class Patience:
         """The answer; or the AzureError of the last try, at once where trying again cannot help."""
         from azure.core.exceptions import AzureError
 
-        from flight.workflows.refusal import is_passing
+        from flight.workflows.cloud.refusal import is_passing
 
         for count in range(self.tries):
             self._rest(self._pause_until - self.clock())
             try:
                 return request()
             except AzureError as error:
-                if count + 1 == self.tries or self.given_up.is_set() or not is_passing(error):
+                if count + 1 == self.tries or self.given_up.is_set() or not is_passing(error, hopeful=self.hopeful):
                     raise
                 self._rest(self._wait_after(error, count))
         raise AssertionError("unreachable")

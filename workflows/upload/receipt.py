@@ -1,4 +1,4 @@
-"""Who a blob is, where it lies, and what is kept of an upload: the values that the parts of this room hand to each other."""
+"""Who a blob is, where it lies, what is kept of an upload: the values that the parts of this room hand to each other."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from flight.workflows.azure_names import check_name
+from flight.workflows.cloud.names import check_name
 from flight.workflows.kit.errors import FlightError
 
 if TYPE_CHECKING:
-    from flight.workflows.cloud import Cloud
+    from flight.workflows.cloud.endpoint import Cloud
 
 SEAL = "sealed"
 """The metadata that is written last: the digest of what is wholly there."""
@@ -101,7 +101,9 @@ class Receipt:
             raw: dict[str, Any] = json.loads(text)
             return cls(**{**raw, "place": BlobPlace(**raw["place"])})
         except (ValueError, TypeError, KeyError) as error:
-            raise FlightError("this is no receipt of an upload", why=str(error), fix="remove it and upload again") from error
+            raise FlightError(
+                "this is no receipt of an upload", why=str(error), fix="remove it and upload again"
+            ) from error
 
 
 def place_in(cloud: Cloud, *, container: str, name: str) -> BlobPlace:

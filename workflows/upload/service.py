@@ -11,9 +11,9 @@ import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flight.workflows.cloud import CONNECT_S, Cloud
+from flight.workflows.cloud.endpoint import CONNECT_S, Cloud
+from flight.workflows.cloud.refusal import code_of, refused
 from flight.workflows.kit.errors import BusyError, FlightError
-from flight.workflows.refusal import code_of, refused
 from flight.workflows.upload.patience import Patience
 from flight.workflows.upload.plan import Span, merge
 from flight.workflows.upload.receipt import BlobPlace, Remote
@@ -60,7 +60,7 @@ class BlobService:
         self._container = cloud.container(place.container)
         self._blob = self._container.get_blob_client(place.name)
         self._patience = patience or Patience()
-        self._first = Patience(tries=3)
+        self._contact = Patience(tries=3, hopeful=False)
 
     def look(self) -> Remote | None:
         with self._explained(f"look at {self.place.url}"):
@@ -83,6 +83,7 @@ class BlobService:
                 lambda: create(size, metadata=dict(metadata), sequence_number=fence, **_condition(over)),
                 or_ours=lambda now: now.fence == fence,
             )
+        self._contact = self._patience
 
     def put(self, span: Span, content: bytes, *, fence: int) -> None:
         def request() -> Any:
@@ -116,7 +117,7 @@ class BlobService:
         with self._explained(f"make the container '{self.place.container}'"):
             ask = self._container.get_container_properties
             if self._if_there(lambda: ask(connection_timeout=CONNECT_S)) is None:
-                self._first.ask(self._create_container)
+                self._contact.ask(self._create_container)
 
     def _create_container(self) -> None:
         from azure.core.exceptions import ResourceExistsError
@@ -131,7 +132,7 @@ class BlobService:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            return self._first.ask(request)
+            return self._contact.ask(request)
         except ResourceNotFoundError as error:
             if code_of(error) in _MISSING:
                 return None

@@ -1,12 +1,13 @@
 """Sending a VHD: only its data, in parallel, sealed when all of it has arrived.
 
 The blob says at its creation what it will hold (`Identity`). The seal, that same digest, is written last: when the
-pages that the service lists are those that were planned, and under the ETag that they were listed with. A blob without a
-seal, or with another digest in it, is never taken for done.
+pages that the service lists are those that were planned, and under the ETag that they were listed with. A blob without
+a seal, or with another digest in it, is never taken for done.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import secrets
@@ -46,8 +47,10 @@ def upload(
         return _receipt(to, identity, service, etag=there.etag, sent=Sent(), started=started)
     check_may_write(there, identity, to=to, replace=replace)
     with reading(vhd, identity) as fd:
-        fence = secrets.randbits(FENCE_BITS)
-        service.create(identity.size_bytes, metadata=identity.metadata(), fence=fence, over=there.etag if there else None)
+        fence = 1 + secrets.randbits(FENCE_BITS)  # 0 is what everybody has who sets none
+        service.create(
+            identity.size_bytes, metadata=identity.metadata(), fence=fence, over=there.etag if there else None
+        )
         sent = _send_all(fd, identity.size_bytes, service=service, fence=fence, connections=connections, told=told)
     told(Progress(what=f"sealing {to.url}"))
     etag = seal(identity, sent=sent, fence=fence, service=service, to=to)
@@ -86,7 +89,7 @@ class Sent:
 
 @contextlib.contextmanager
 def reading(vhd: Path, identity: Identity) -> Iterator[int]:
-    """A descriptor of the file; a FlightError if it is not as long as `identity` says, or changes before the block ends."""
+    """A descriptor of the file; a FlightError if it is not as long as `identity` says, or changes within the block."""
     with open(vhd, "rb", buffering=0) as file:
         before = _state(os.fstat(file.fileno()))
         if before[0] != identity.size_bytes or identity.size_bytes % PAGE:
@@ -124,7 +127,7 @@ def read_extents(fd: int, *, size: int) -> list[Span]:
 def _send_all(fd: int, size: int, *, service: Service, fence: int, connections: int, told: Told) -> Sent:
     """Read, check for zeros and send, `connections` at once; the first failure ends all of it."""
     reads = plan_reads(read_extents(fd, size=size), size=size)
-    total, sent = sum(read.size for read in reads), Sent()
+    total, sent, left = sum(read.size for read in reads), Sent(), collections.deque(reads)
 
     def send(read: Span) -> None:
         content = _read_whole(fd, read)
@@ -134,23 +137,32 @@ def _send_all(fd: int, size: int, *, service: Service, fence: int, connections: 
             service.put(put, part, fence=fence)
         sent.add(read, puts)
 
-    with _senders(connections, service) as pool:
-        left: set[Future[None]] = {pool.submit(send, read) for read in reads}
-        while left:
-            done, left = wait(left, timeout=0.2, return_when=FIRST_EXCEPTION)
-            for one in done:
+    def send_on() -> None:
+        while True:
+            try:
+                read = left.popleft()
+            except IndexError:  # nothing is left
+                return
+            send(read)
+
+    with _senders(connections, left, service) as pool:
+        running: set[Future[None]] = {pool.submit(send_on) for _ in range(connections)}
+        while running:
+            ended, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
+            for one in ended:
                 one.result()
             told(Progress(sent.read_bytes, total, "sending"))
     return sent
 
 
 @contextlib.contextmanager
-def _senders(connections: int, service: Service) -> Iterator[ThreadPoolExecutor]:
-    """Threads that are gone when the block is left; after an error (or Ctrl-C) nothing more is begun or waited for."""
+def _senders(connections: int, left: collections.deque[Span], service: Service) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are gone when the block is left; after an error (or Ctrl-C) they begin nothing more."""
     pool = ThreadPoolExecutor(connections, thread_name_prefix="put-page")
     try:
         yield pool
     except BaseException:
+        left.clear()
         service.give_up()
         raise
     finally:
@@ -179,7 +191,7 @@ def seal(identity: Identity, *, sent: Sent, fence: int, service: Service, to: Bl
     if arrived != planned or now.size_bytes != identity.size_bytes:
         raise RemoteError(
             f"{to.url} does not hold what was sent",
-            why=f"{_total(planned)} bytes in {len(planned)} ranges were sent, {_total(arrived)} in {len(arrived)} are there",
+            why=f"sent: {_total(planned)} bytes in {len(planned)} ranges; there: {_total(arrived)} in {len(arrived)}",
             fix="run this again: the blob is not sealed, so it is sent anew",
         )
     return service.describe(identity.metadata(sealed=True), under=now.etag)
@@ -189,9 +201,7 @@ def _total(spans: tuple[Span, ...]) -> int:
     return sum(span.size for span in spans)
 
 
-def _receipt(
-    to: BlobPlace, identity: Identity, service: Service, *, etag: str, sent: Sent, started: float
-) -> Receipt:
+def _receipt(to: BlobPlace, identity: Identity, service: Service, *, etag: str, sent: Sent, started: float) -> Receipt:
     return Receipt(
         place=to,
         etag=etag,

@@ -1,6 +1,6 @@
 """Azure's rules for names, checked before anything is asked of Azure.
 
-Sources: "Naming rules and restrictions for Azure resources", and "Naming and Referencing Containers, Blobs, and Metadata".
+Sources: "Naming rules and restrictions for Azure resources"; "Naming and Referencing Containers, Blobs, and Metadata".
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from flight.workflows.kit.errors import RemoteError
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError, HttpResponseError
 
-    from flight.workflows.cloud import Cloud
+    from flight.workflows.cloud.endpoint import Cloud
 
 LOG_IN: Final = (
     "`az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (a service principal),"
@@ -74,16 +74,21 @@ def code_of(error: AzureError) -> str:
     return str(getattr(told, "value", told))
 
 
-def is_passing(error: AzureError) -> bool:
-    """Whether the very same request may do a little later. A page damaged on its way is among these."""
+def is_passing(error: AzureError, *, hopeful: bool) -> bool:
+    """Whether the very same request may do a little later. A page damaged on its way is among these.
+
+    The `hopeful` were connected a moment ago: to them a name that is not resolved is a cable that was pulled.
+    """
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
     if isinstance(error, HttpResponseError):
         return error.status_code in PASSING or code_of(error) == "Md5Mismatch"
-    return isinstance(error, (ServiceRequestError, ServiceResponseError)) and not _is_hopeless(error)
+    return isinstance(error, (ServiceRequestError, ServiceResponseError)) and (hopeful or not _is_hopeless(error))
 
 
-def refused(error: AzureError, could_not: str, *, cloud: Cloud, group: str = "GROUP", location: str = "") -> RemoteError:
+def refused(
+    error: AzureError, could_not: str, *, cloud: Cloud, group: str = "GROUP", location: str = ""
+) -> RemoteError:
     """The error for a person: `could_not` completes "could not …". `group` and `location` go into the fixes."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REHEARSAL: Final = "rehearsal"
 REHEARSAL_ACCOUNT: Final = "devstoreaccount1"
 REHEARSAL_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Public knowledge, not a secret: the fixed key of every Azurite, printed in its documentation ("Default storage account")."""
+"""Public knowledge, not a secret: every Azurite's fixed key, printed in its documentation ("Default storage account")."""
 
 _HOSTS: Final = {
     # cloud: storage suffix, resource manager, authority
@@ -34,8 +34,8 @@ _HOSTS: Final = {
 CONNECT_S: Final = 5
 """To reach a server at first contact: an unreachable one is an error within seconds."""
 TRANSFER_S: Final = 120
-"""To send one page run, or to hear the answer. urllib3 gives the sending of a body no more than the *connection* timeout,
-so this is what lets a slow line (4 MiB in two minutes for each connection) through."""
+"""To send one page run, or to hear the answer. urllib3 gives the sending of a body no more than the *connection*
+timeout, so this is what lets a slow line (4 MiB in two minutes for each connection) through."""
 
 
 class AnyToken:
@@ -51,8 +51,8 @@ class AnyToken:
 class Cloud:
     """One subscription and storage account in one Azure. `storage` and `manager` are URLs without a slash at the end.
 
-    `token` takes the place of what the cloud's own chain would give; `trust` is a file of CA certificates to trust instead
-    of the host's.
+    `token` takes the place of what the cloud's own chain would give; `trust` is a file of CA certificates to trust
+    instead of the host's.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Cloud:
 
 
 def cloud_of(azure: Azure, rehearsal: Rehearsal) -> Cloud:
-    """The cloud that the settings name. In the rehearsal the account is Azurite's, whatever the settings say for the real one.
+    """The cloud that the settings name. In the rehearsal the account is Azurite's, whatever the settings say.
 
     Raises ConfigError for a cloud that is not known.
     """

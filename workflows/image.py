@@ -1,0 +1,254 @@
+"""The managed image: made of an uploaded blob, waited for, read back, and known again by the digest in its tags."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from flight.workflows.cloud.names import check_name
+from flight.workflows.cloud.refusal import code_of, refused
+from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
+from flight.workflows.kit.progress import Progress, Told, quiet
+
+if TYPE_CHECKING:
+    from flight.workflows.cloud.endpoint import Cloud
+    from flight.workflows.upload.receipt import Receipt
+
+GENERATIONS: Final = ("V1", "V2")
+OS_STATE: Final = "Generalized"
+"""Managed images know no other. Source: "Images - Create Or Update", ImageOSDisk.osState."""
+POLL_S: Final = 3.0
+"""Between two looks at a long-running operation; the SDK's own default is 30 s."""
+REHEARSAL_POLL_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class ImagePlace:
+    """Where an image is: the whole of its destination. `location` is a region's short name."""
+
+    cloud: str
+    subscription: str
+    resource_group: str
+    name: str
+    location: str
+
+    @property
+    def id(self) -> str:
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.Compute/images/{self.name}"
+
+    def __str__(self) -> str:
+        return f"image '{self.name}' in resource group '{self.resource_group}'"
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """What an image is made of, and what it is to say of itself: exactly what is sent, compared and read back."""
+
+    location: str
+    generation: str
+    blob_url: str
+    tags: Mapping[str, str]
+
+    def body(self) -> dict[str, Any]:
+        """The resource as "Images - Create Or Update" takes it."""
+        disk = {"osType": "Linux", "osState": OS_STATE, "blobUri": self.blob_url, "caching": "ReadWrite"}
+        properties = {"hyperVGeneration": self.generation, "storageProfile": {"osDisk": disk, "zoneResilient": False}}
+        return {"location": self.location, "tags": dict(self.tags), "properties": properties}
+
+
+@dataclass(frozen=True)
+class ImageReceipt:
+    """What is kept of an image: where it is, what it was made of, and how long that took."""
+
+    place: ImagePlace
+    id: str
+    digest: str
+    blob: str
+    generation: str
+    tags: Mapping[str, str]
+    was_there: bool
+    seconds: float
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ImageReceipt:
+        """Raises FlightError where the text is no receipt."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            return cls(**{**raw, "place": ImagePlace(**raw["place"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise FlightError(
+                "this is no receipt of an image", why=str(error), fix="remove it, register again"
+            ) from error
+
+
+def image_place(cloud: Cloud, *, resource_group: str, name: str, location: str) -> ImagePlace:
+    """The place of an image; ConfigError for a name that Azure would refuse. 'West Europe' is westeurope."""
+    region = short_location(location)
+    check_name("subscription", cloud.subscription)
+    check_name("resource group", resource_group)
+    check_name("image", name)
+    check_name("location", region)
+    return ImagePlace(cloud.name, cloud.subscription, resource_group, name, region)
+
+
+def short_location(location: str) -> str:
+    """A region's short name: what Azure itself compares regions by."""
+    return location.replace(" ", "").lower()
+
+
+def register(
+    blob: Receipt,
+    *,
+    to: ImagePlace,
+    cloud: Cloud,
+    generation: str,
+    tags: Mapping[str, str],
+    replace: bool = False,
+    told: Told = quiet,
+    images: Any = None,
+) -> ImageReceipt:
+    """Bring about a managed image of an uploaded blob, or find that it is there. `tags` gain the blob's digest.
+
+    `images` takes the place of the SDK's operations. Raises RemoteError where Azure refuses, is not reached, or where
+    the name is another image's and `replace` is not said.
+    """
+    started = time.monotonic()
+    if generation not in GENERATIONS:
+        raise ConfigError(f"there is no generation '{generation}' of virtual machines", fix="V1 (BIOS) or V2 (UEFI)")
+    wanted = WantedImage(to.location, generation, blob.place.url, {**tags, "digest": blob.digest})
+    azure = _Images(to, cloud, images)
+    told(Progress(what=f"looking at {to}"))
+    there = azure.get()
+    found = differences(there, wanted) if there else ("it is not there",)
+    if there and found and not may_replace(there, wanted, replace=replace):
+        raise _held_by_another(to, found)
+    if found:
+        if there and not is_unfinished(there):
+            azure.delete(told)
+        azure.create(wanted, told)
+        _check_read_back(to, azure.get(), wanted)
+    return ImageReceipt(
+        place=to,
+        id=to.id,
+        digest=blob.digest,
+        blob=blob.place.url,
+        generation=generation,
+        tags=dict(wanted.tags),
+        was_there=not found,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def differences(image: Mapping[str, Any], wanted: WantedImage) -> tuple[str, ...]:
+    """Every way in which an image, as Azure's JSON shows it, is not the wanted one."""
+    properties = image.get("properties") or {}
+    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+    tags = image.get("tags") or {}
+    compared = {
+        "state": (properties.get("provisioningState"), "Succeeded"),
+        "region": (short_location(image.get("location", "")), wanted.location),
+        "generation": (properties.get("hyperVGeneration"), wanted.generation),
+        "OS state": (disk.get("osState"), OS_STATE),
+        "blob": (disk.get("blobUri"), wanted.blob_url),
+        **{f"tag {name}": (tags.get(name), value) for name, value in wanted.tags.items()},
+    }
+    return tuple(f"its {what} is {is_!r}, not {to_be!r}" for what, (is_, to_be) in compared.items() if is_ != to_be)
+
+
+def is_unfinished(image: Mapping[str, Any]) -> bool:
+    """Whether Azure is still making it: somebody asked for it a moment ago, perhaps a run of ours that was killed."""
+    return (image.get("properties") or {}).get("provisioningState") in ("Creating", "Updating")
+
+
+def may_replace(image: Mapping[str, Any], wanted: WantedImage, *, replace: bool) -> bool:
+    """Told to; or it is our own image that Azure did not finish: the same digest, and no success."""
+    same = (image.get("tags") or {}).get("digest") == wanted.tags["digest"]
+    done = (image.get("properties") or {}).get("provisioningState") == "Succeeded"
+    return replace or (same and not done)
+
+
+def recheck(receipt: ImageReceipt, *, cloud: Cloud, images: Any = None) -> tuple[str, ...]:
+    """Every way in which the image is not what the receipt says any more; nothing where all is well."""
+    wanted = WantedImage(receipt.place.location, receipt.generation, receipt.blob, receipt.tags)
+    there = _Images(receipt.place, cloud, images).get()
+    if there is None:
+        return (f"{receipt.place} is gone",)
+    return tuple(f"{receipt.place}: {difference}" for difference in differences(there, wanted))
+
+
+class _Images:
+    """The three requests that are asked of Microsoft.Compute about one image, each with its errors explained."""
+
+    def __init__(self, place: ImagePlace, cloud: Cloud, images: Any = None) -> None:
+        self.place, self.cloud = place, cloud
+        self._images = images if images is not None else cloud.compute().images
+        self._named = {"resource_group_name": place.resource_group, "image_name": place.name, **cloud.per_call}
+        self._polled = {"polling_interval": REHEARSAL_POLL_S if cloud.is_rehearsal else POLL_S}
+
+    def get(self) -> Mapping[str, Any] | None:
+        """The image in Azure's JSON, or None where there is none in an existing resource group."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with self._explained(f"look at {self.place}"):
+            try:
+                found: Mapping[str, Any] = self._images.get(**self._named).as_dict()
+                return found
+            except ResourceNotFoundError as error:
+                if code_of(error) in ("ResourceNotFound", "NotFound"):
+                    return None
+                raise
+
+    def create(self, wanted: WantedImage, told: Told) -> None:
+        with self._explained(f"create {self.place}"):
+            self._wait(
+                self._images.begin_create_or_update(parameters=wanted.body(), **self._named, **self._polled), told
+            )
+
+    def delete(self, told: Told) -> None:
+        """An image's disk cannot be changed: to replace one is to remove it first."""
+        with self._explained(f"remove {self.place}"):
+            self._wait(self._images.begin_delete(**self._named, **self._polled), told)
+
+    def _wait(self, poller: Any, told: Told) -> None:
+        while not poller.done():
+            told(Progress(what=f"waiting for {self.place}: {poller.status()}"))
+            poller.wait(1)
+        poller.result()
+
+    @contextlib.contextmanager
+    def _explained(self, could_not: str) -> Iterator[None]:
+        from azure.core.exceptions import AzureError
+
+        place = self.place
+        try:
+            yield
+        except AzureError as error:
+            raise refused(
+                error, could_not, cloud=self.cloud, group=place.resource_group, location=place.location
+            ) from error
+
+
+def _held_by_another(place: ImagePlace, differs: tuple[str, ...]) -> RemoteError:
+    return RemoteError(
+        f"{place} is another image",
+        why="; ".join(differs),
+        fix="give the image a new version, or set [upload] replace = true in luigi.cfg",
+    )
+
+
+def _check_read_back(place: ImagePlace, image: Mapping[str, Any] | None, wanted: WantedImage) -> None:
+    problems = differences(image, wanted) if image else ("it is not there",)
+    if problems:
+        raise RemoteError(
+            f"{place} is not what was asked for",
+            why="; ".join(problems),
+            fix="look at it in the portal, remove it, then run this again",
+        )
