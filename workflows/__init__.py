@@ -1,0 +1,32 @@
+"""flight: from a kickstart to a Linux image on Azure, as a Luigi workflow.
+
+luigi --module flight.workflows UploadImage      the whole walk, or any stage of it:
+
+RenderKickstart   the kickstart, rendered and checked                       RECIPE.ks
+InstallPackages   the distribution's packages in a folder                   RECIPE.tree
+BuildImage        a bootable disk of them                                   RECIPE.qcow2
+PrepareImage      without what belongs to one machine; trimmed              RECIPE.raw
+ConvertImage      a fixed VHD, whole MiB                                    RECIPE.vhd
+UploadBlob        a page blob that holds it, sealed; this is its receipt    RECIPE.blob.json
+UploadImage       the managed image made from the blob; its receipt         RECIPE.image.json
+"""
+
+from flight.workflows.pipeline import (
+    BuildImage,
+    ConvertImage,
+    InstallPackages,
+    PrepareImage,
+    RenderKickstart,
+    UploadBlob,
+    UploadImage,
+)
+
+__all__ = [
+    "BuildImage",
+    "ConvertImage",
+    "InstallPackages",
+    "PrepareImage",
+    "RenderKickstart",
+    "UploadBlob",
+    "UploadImage",
+]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.settings import load_settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: as asked. 1: looked, and found a fault. 2: could not be done, with the reason on stderr."""
     args = parser().parse_args(argv)
     try:
-        return int(args.run(args) or OK)
+        with os_errors_explained(f"do `flight {args.verb}`"):
+            return int(args.run(args) or OK)
     except FlightError as error:
         print(f"flight: {error}", file=sys.stderr)
         return UNUSABLE
@@ -31,13 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nflight: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="flight", description="From a kickstart to a certified Linux image on Azure.")
-    verbs = top.add_subparsers(required=True, metavar="VERB")
+    verbs = top.add_subparsers(required=True, metavar="VERB", dest="verb")
     show = verbs.add_parser("show", help="a recipe, its kickstart or plan; what would run and why; what was made")
     show.add_argument("what", choices=["kickstart", "recipe", "plan", "walk", "made"])
     _image(show)
@@ -71,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=f"start, stop or look at {sentence} on this machine")
         verb.add_argument("do", choices=["start", "stop", "status"])
         if name == "rehearsal":
-            verb.add_argument("--if-used", action="store_true", help="nothing to do where [azure] cloud names a real one")
+            verb.add_argument(
+                "--if-used", action="store_true", help="nothing to do where [azure] cloud names a real one"
+            )
         verb.set_defaults(run=_rehearsal if name == "rehearsal" else _scheduler)
 
     settings = verbs.add_parser("settings", help="every setting of luigi.cfg: its value and what it means")

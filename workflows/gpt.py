@@ -17,7 +17,7 @@ from flight.workflows.kit.errors import FlightError
 
 SECTOR = 512
 SIGNATURE = b"EFI PART"
-HEADER = struct.Struct("<8s4sIII4xQQQQ16sQIII")
+HEADER = struct.Struct("<8s4sII4xQQQQ16sQIII")
 ENTRY = struct.Struct("<16s16sQQQ72s")
 MOST_ENTRIES_BYTES = 1 << 20
 """Entries beyond this are taken for garbage (the usual table is 16 KiB)."""
@@ -100,7 +100,8 @@ def parse_header(sector: bytes) -> Header:
     """The header in a sector. Raises ValueError with what is wrong with it: signature, size, checksum, entries."""
     if sector[:8] != SIGNATURE or len(sector) < HEADER.size:
         raise ValueError("there is no GPT header")
-    _, revision, size, crc, mine, other, first, last, guid, at, count, entry_size, entries_crc = HEADER.unpack_from(sector)
+    fields = HEADER.unpack_from(sector)
+    _, revision, size, crc, mine, other, first, last, guid, at, count, entry_size, entries_crc = fields
     if not HEADER.size <= size <= len(sector):
         raise ValueError(f"its header claims to be {size} bytes long")
     if zlib.crc32(sector[:16] + bytes(4) + sector[20:size]) != crc:
@@ -164,7 +165,7 @@ def plan_move(read: Read, table: Table, disk_bytes: int) -> tuple[Patch, ...]:
     if highest >= entries_lba:
         raise FlightError(
             "the disk is too small for its own partitions",
-            why=f"a partition ends in sector {highest}; the backup of the partition table begins in sector {entries_lba}",
+            why=f"a partition ends in sector {highest}, and the backup of the table begins in sector {entries_lba}",
             fix="build the disk again; it was cut after it was partitioned",
         )
     primary = replace(old, alternate_lba=last, last_usable=entries_lba - 1)
@@ -230,5 +231,5 @@ def _broken(why: str) -> FlightError:
     return FlightError(
         "the disk's GUID partition table is broken",
         why=why,
-        fix="look at it with `sgdisk --verify FILE`; its recovery menu, `gdisk FILE` then r, can rebuild one header of two",
+        fix="`sgdisk --verify FILE` describes it; the recovery menu of `gdisk FILE` can rebuild one header of two",
     )

@@ -131,7 +131,7 @@ def register(
     if there and found and not may_replace(there, wanted, replace=replace):
         raise _held_by_another(to, found)
     if found:
-        if there and not is_unfinished(there):
+        if there and not is_being_made(there, wanted):
             azure.delete(told)
         azure.create(wanted, told)
         _check_read_back(to, azure.get(), wanted)
@@ -153,7 +153,7 @@ def differences(image: Mapping[str, Any], wanted: WantedImage) -> tuple[str, ...
     disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
     tags = image.get("tags") or {}
     compared = {
-        "state": (properties.get("provisioningState"), "Succeeded"),
+        "state": (_state(image), "Succeeded"),
         "region": (short_location(image.get("location", "")), wanted.location),
         "generation": (properties.get("hyperVGeneration"), wanted.generation),
         "OS state": (disk.get("osState"), OS_STATE),
@@ -163,16 +163,22 @@ def differences(image: Mapping[str, Any], wanted: WantedImage) -> tuple[str, ...
     return tuple(f"its {what} is {is_!r}, not {to_be!r}" for what, (is_, to_be) in compared.items() if is_ != to_be)
 
 
-def is_unfinished(image: Mapping[str, Any]) -> bool:
-    """Whether Azure is still making it: somebody asked for it a moment ago, perhaps a run of ours that was killed."""
-    return (image.get("properties") or {}).get("provisioningState") in ("Creating", "Updating")
+def is_being_made(image: Mapping[str, Any], wanted: WantedImage) -> bool:
+    """Whether Azure is still making this very image: a run that was killed, perhaps, asked for it a moment ago."""
+    return _is_ours(image, wanted) and _state(image) in ("Creating", "Updating")
 
 
 def may_replace(image: Mapping[str, Any], wanted: WantedImage, *, replace: bool) -> bool:
     """Told to; or it is our own image that Azure did not finish: the same digest, and no success."""
-    same = (image.get("tags") or {}).get("digest") == wanted.tags["digest"]
-    done = (image.get("properties") or {}).get("provisioningState") == "Succeeded"
-    return replace or (same and not done)
+    return replace or (_is_ours(image, wanted) and _state(image) != "Succeeded")
+
+
+def _is_ours(image: Mapping[str, Any], wanted: WantedImage) -> bool:
+    return (image.get("tags") or {}).get("digest") == wanted.tags["digest"]
+
+
+def _state(image: Mapping[str, Any]) -> str:
+    return str((image.get("properties") or {}).get("provisioningState", ""))
 
 
 def recheck(receipt: ImageReceipt, *, cloud: Cloud, images: Any = None) -> tuple[str, ...]:
@@ -208,9 +214,8 @@ class _Images:
 
     def create(self, wanted: WantedImage, told: Told) -> None:
         with self._explained(f"create {self.place}"):
-            self._wait(
-                self._images.begin_create_or_update(parameters=wanted.body(), **self._named, **self._polled), told
-            )
+            begin = self._images.begin_create_or_update
+            self._wait(begin(parameters=wanted.body(), **self._named, **self._polled), told)
 
     def delete(self, told: Told) -> None:
         """An image's disk cannot be changed: to replace one is to remove it first."""

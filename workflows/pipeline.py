@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,17 @@ from flight.workflows.settings import Azure, Upload, load_settings
 from flight.workflows.stage import Stage
 
 if TYPE_CHECKING:
+    from flight.workflows.cloud.endpoint import Cloud
     from flight.workflows.kickstart.plan import InstallPlan
+    from flight.workflows.recipe import Recipe
+
+LOG = logging.getLogger("luigi-interface")
+
+
+def _azure(name: str, description: str) -> Any:
+    """A parameter whose default stands in luigi.cfg's [azure]."""
+    where = {"section": "azure", "name": name}
+    return luigi.Parameter(default=getattr(Azure, name), config_path=where, description=description)
 
 
 class RenderKickstart(Stage):
@@ -22,7 +35,7 @@ class RenderKickstart(Stage):
     makes = "ks"
 
     def facts(self) -> Mapping[str, Any]:
-        return {"text": rendered(self.recipe, self.version)}
+        return {"text_sha256": hashlib.sha256(rendered(self.recipe, self.version).encode()).hexdigest()}
 
     def make(self, to: Path) -> None:
         to.write_text(rendered(self.recipe, self.version))
@@ -112,31 +125,131 @@ class ConvertImage(Stage):
 class Remote(Stage):
     """A stage whose artefact lies in Azure, or in the rehearsal of it; the target here is the receipt."""
 
-    cloud = luigi.Parameter(
-        default=Azure.cloud,
-        config_path={"section": "azure", "name": "cloud"},
-        description="rehearsal, public, usgov or china",
-    )
-    subscription = luigi.Parameter(
-        default=Azure.subscription,
-        config_path={"section": "azure", "name": "subscription"},
-        description="the subscription's id",
-    )
-    account = luigi.Parameter(
-        default=Azure.account, config_path={"section": "azure", "name": "account"}, description="the storage account"
-    )
-    container = luigi.Parameter(
-        default=Azure.container,
-        config_path={"section": "azure", "name": "container"},
-        description="the container for VHDs",
-    )
+    cloud = _azure("cloud", "rehearsal, public, usgov or china")
+    subscription = _azure("subscription", "the subscription's id")
+    account = _azure("account", "the storage account")
+    container = _azure("container", "the container for VHDs")
     replace = luigi.BoolParameter(
-        default=Upload.replace, config_path={"section": "upload", "name": "replace"}, significant=False,
+        default=Upload.replace,
+        config_path={"section": "upload", "name": "replace"},
+        significant=False,
         description="replace what has the same name and holds something else",
-    )  # fmt: skip
+    )
     recheck = luigi.BoolParameter(
         significant=False, description="look whether the remote still is what the receipt says (asks the network)"
     )
+
+    @property
+    def azure(self) -> Azure:
+        """[azure] of luigi.cfg, with what the command line says instead."""
+        said = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(Azure) if hasattr(self, field.name)
+        }
+        return dataclasses.replace(self.settings.azure, **said)
+
+    @property
+    def endpoint(self) -> Cloud:
+        """Where this stage's Azure answers; the rehearsal is started where it does not run."""
+        from flight.workflows.cloud.endpoint import cloud_of
+        from flight.workflows.rehearsal import control
+
+        control.ensure_if_used(
+            work=self.settings.paths.work,
+            rehearsal=self.settings.rehearsal,
+            azure=self.azure,
+            node=self.settings.programs.node,
+        )
+        return cloud_of(self.azure, self.settings.rehearsal)
+
+    def complete(self) -> bool:
+        """The receipt is here and tells of the artefact before it; with --recheck the remote is asked as well."""
+        return self.place.is_there and self._is_of_what_is_here() and not (self.recheck and self._problems)
+
+    def _is_of_what_is_here(self) -> bool:
+        """What lies here may have been made anew: the same key, another digest. What was cleaned away decides nothing."""
+        digest = self.before.found.get("digest") if self.before.place.is_there else None
+        return digest in (None, self.found.get("digest"))
+
+    @functools.cached_property
+    def _problems(self) -> tuple[str, ...]:
+        problems = self.look_again()
+        for problem in problems:
+            LOG.warning("%s: %s", type(self).__name__, problem)
+        return problems
+
+    def look_again(self) -> tuple[str, ...]:
+        """Every way in which the remote is not what the receipt says."""
+        raise NotImplementedError
+
+
+class UploadBlob(Remote):
+    """A page blob that holds the VHD: only its data is sent, and it is sealed when all has arrived."""
+
+    makes = "blob.json"
+
+    def requires(self) -> Stage:
+        return self.clone(ConvertImage)
+
+    def facts(self) -> Mapping[str, Any]:
+        azure = self.azure
+        return {"cloud": azure.cloud, "account": azure.account, "container": azure.container}
+
+    def make(self, to: Path) -> Mapping[str, Any]:
+        from flight.workflows import upload
+
+        receipt = upload.send(
+            self.before.path,
+            cloud=self.endpoint,
+            container=self.container,
+            identity=upload.identity(self.before.found, key=self.before.key, recipe=self.recipe, version=self.version),
+            connections=self.settings.upload.connections,
+            replace=self.replace,
+            told=self.say,
+        )
+        to.write_text(receipt.to_json())
+        return {"digest": receipt.digest, "url": receipt.place.url, "sent_bytes": receipt.sent_bytes}
+
+    def look_again(self) -> tuple[str, ...]:
+        from flight.workflows import upload
+
+        return upload.look_again(self.path, cloud=self.endpoint)
+
+
+class UploadImage(Remote):
+    """The managed image made of the blob: waited for, read back, known by the digest in its tags."""
+
+    makes = "image.json"
+
+    resource_group = _azure("resource_group", "the resource group of the image")
+    location = _azure("location", "the region of the image")
+
+    def requires(self) -> Stage:
+        return self.clone(UploadBlob)
+
+    def facts(self) -> Mapping[str, Any]:
+        azure, generation = self.azure, recipe_of(self.recipe).azure.generation
+        group = {"subscription": azure.subscription, "resource_group": azure.resource_group, "location": azure.location}
+        return {"cloud": azure.cloud, **group, "generation": generation}
+
+    def make(self, to: Path) -> Mapping[str, Any]:
+        from flight.workflows import image
+
+        receipt = image.register_recipe(
+            self.before.path,
+            cloud=self.endpoint,
+            azure=self.azure,
+            recipe=recipe_of(self.recipe),
+            version=self.version,
+            replace=self.replace,
+            told=self.say,
+        )
+        to.write_text(receipt.to_json())
+        return {"digest": receipt.digest, "id": receipt.id, "blob": receipt.blob}
+
+    def look_again(self) -> tuple[str, ...]:
+        from flight.workflows import image
+
+        return image.look_again(self.path, cloud=self.endpoint)
 
 
 def plan_of(recipe: str, version: str) -> InstallPlan:
@@ -147,6 +260,14 @@ def plan_of(recipe: str, version: str) -> InstallPlan:
 def rendered(recipe: str, version: str) -> str:
     """The recipe's kickstart, rendered and checked."""
     return _read(recipe, version)[0]
+
+
+@functools.cache
+def recipe_of(recipe: str) -> Recipe:
+    """What a person wrote in kickstarts/NAME.toml."""
+    from flight.workflows import recipe as recipes
+
+    return recipes.load(recipe, load_settings().paths.recipes)
 
 
 @functools.cache
@@ -161,3 +282,10 @@ def _read(recipe: str, version: str) -> tuple[str, InstallPlan]:
         folders=settings.paths.recipes,
         cache=settings.paths.work / "cache",
     )
+
+
+def plan_json(recipe: str, version: str) -> dict[str, Any]:
+    """The install plan as JSON values."""
+    from flight.workflows.kickstart.plan import as_facts
+
+    return as_facts(plan_of(recipe, version))

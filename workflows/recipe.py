@@ -1,8 +1,8 @@
 """Recipe: what a person wrote in kickstarts/NAME.toml, checked; every fault at once, with its line.
 
 A recipe names a kickstart (a Jinja template `NAME.ks.j2`, or a plain `NAME.ks`) and says what a kickstart cannot: the
-distribution, the disk's size, a vendor's own files, private package sources. Folders are searched in their order, so that a
-vendor's folder can shadow what the project ships. No secret stands in a recipe: credentials are named by variables of the environment.
+distribution, the disk's size, a vendor's own files, private package sources. Folders are searched in their order, so that
+a vendor's folder can shadow what the project ships. No secret stands in a recipe: it names environment variables.
 """
 
 from __future__ import annotations
@@ -15,23 +15,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from flight.workflows.kit.errors import RecipeError
 from flight.workflows.kit.finding import NOWHERE, Finding, Where, refuse, shown
+from flight.workflows.kit.tables import KeyPath, TableReader, entry, lines_of_keys, where_of
 
-KeyPath = tuple[str | int, ...]
-"""Where a value stands in a TOML document: ("files", 0, "mode")."""
 VOLATILE: Final = ("/proc", "/sys", "/dev", "/run", "/tmp")
 """Folders of a running system that hide what an image holds there."""
 RESERVED: Final = ("recipe", "version", "family", "release", "mirror", "security_mirror", "disk_gib")
 """Names that every template is given; a variable cannot take them."""
-
-
-def entry(sentence: str, default: Any = dataclasses.MISSING, **rules: Any) -> Any:
-    """A dataclass field read from TOML, with its own documentation; `rules`: one_of, like (a regex), least, most."""
-    return field(default=default, metadata={"sentence": sentence, **rules})
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,9 @@ class Disk:
 class Azure:
     """What Azure is told about the image."""
 
-    generation: str = entry("The generation of virtual machines the image is registered for.", "V2", one_of=("V1", "V2"))
+    generation: str = entry(
+        "The generation of virtual machines the image is registered for.", "V2", one_of=("V1", "V2")
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class VendorFile:
-    """A vendor's own file (`[[files]]` of a recipe): `source` on the build host, `to` in the image, mode as octal text."""
+    """A vendor's own file (`[[files]]`): `source` on the build host, `to` in the image, `mode` as octal text."""
 
     source: str = entry("The file, relative to the recipe and not above it.")
     to: str = entry("Its absolute path in the image.", like=r"/\S+")
@@ -101,7 +97,7 @@ class Recipe:
     description: str = entry("A paragraph for people.", "")
     family: str = entry("The family of distributions.", "debian", one_of=("debian", "el"))
     kickstart: str = entry("The kickstart's file; empty: NAME.ks.j2 or NAME.ks.", "", like=r"[\w./-]*")
-    syntax: str = entry("The kickstart version that pykickstart checks against.", "RHEL9", like=r"RHEL\d+|F\d+|DEVEL")
+    syntax: str = entry("The kickstart version that pykickstart checks against.", "RHEL9", like=r"RHEL\d+|F\d+")
     post_network: bool = entry("Whether %post scripts may use the network.", False)
     security_updates: bool = entry("Whether the distribution's security updates are built in.", True)
     disk: Disk = Disk()
@@ -118,7 +114,7 @@ class Recipe:
 
     def where(self, *place: str | int) -> Where:
         """The line that sets a key, else the one that opens its table, else the file."""
-        return _where(self.path, self.lines, place)
+        return where_of(self.path, self.lines, place)
 
 
 def names(folders: Sequence[Path]) -> list[str]:
@@ -133,12 +129,11 @@ def find(name: str, folders: Sequence[Path]) -> Path:
             return folder / f"{name}.toml"
     known = names(folders)
     near = difflib.get_close_matches(name, known, n=3)
+    given = f"give one of {', '.join(known)}" if known else "write one: these folders hold none"
     raise RecipeError(
         f"there is no recipe '{name}'",
         why=f"looked for {name}.toml in {', '.join(shown(folder) for folder in folders)}",
-        fix=f"did you mean {' or '.join(near)}?"
-        if near
-        else f"give one of {', '.join(known) or 'none: there is no recipe'}",
+        fix=f"did you mean {' or '.join(near)}?" if near else given,
     )
 
 
@@ -170,15 +165,8 @@ def read(path: Path) -> tuple[Recipe | None, list[Finding]]:
     return recipe, reading.findings
 
 
-class _Reading:
-    """One file on its way to a Recipe; gathers the faults."""
-
-    def __init__(self, path: Path, lines: Mapping[KeyPath, int]) -> None:
-        self.path, self.lines = path, lines
-        self.findings: list[Finding] = []
-
-    def fault(self, place: KeyPath, what: str, fix: str = "") -> None:
-        self.findings.append(Finding(_where(self.path, self.lines, place), what, fix))
+class _Reading(TableReader):
+    """One file on its way to a Recipe."""
 
     def recipe(self, given: Mapping[str, Any]) -> Recipe | None:
         fixed = {"name": self.path.stem, "path": self.path, "lines": self.lines}
@@ -188,9 +176,11 @@ class _Reading:
             variables = {}
         plain = {name: value for name, value in given.items() if name != "variables"}
         recipe = self.table(Recipe, plain, (), {**fixed, "variables": variables})
-        for name in RESERVED:
-            if name in variables:
+        for name in variables:
+            if name in RESERVED:
                 self.fault(("variables", name), f"the name '{name}' is given to every template", "choose another")
+            if not name.isidentifier():
+                self.fault(("variables", name), f"a template cannot name '{name}'", "use letters, digits and _")
         if recipe is None:
             return None
         recipe = dataclasses.replace(
@@ -206,58 +196,6 @@ class _Reading:
         for name in ("archive", "security"):
             self.url(("sources", name), getattr(recipe.sources, name))
         return None if self.findings else recipe
-
-    def table(self, kind: type, given: Mapping[str, Any], place: KeyPath, fixed: Mapping[str, Any]) -> Any:
-        """A dataclass from a table; None where a required key is missing or refused."""
-        hints = get_type_hints(kind)
-        readable = {
-            each.name: each for each in dataclasses.fields(kind) if each.metadata or _holds_tables(hints[each.name])
-        }
-        for name in given:
-            if name not in readable:
-                near = difflib.get_close_matches(name, readable, n=1)
-                meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(readable)}"
-                self.fault((*place, name), f"unknown key '{name}'", meant)
-        values = dict(fixed)
-        for name, each in readable.items():
-            if name in given:
-                value = self.value(given[name], hints[name], each.metadata, (*place, name))
-                if value is not None:
-                    values[name] = value
-            elif each.default is dataclasses.MISSING:
-                self.fault(place, f"'{name}' is missing", each.metadata["sentence"])
-        needed = [n for n, each in readable.items() if each.default is dataclasses.MISSING]
-        return kind(**values) if all(n in values for n in needed) else None
-
-    def value(self, given: Any, kind: Any, rules: Mapping[str, Any], place: KeyPath) -> Any:
-        """One value, checked; None (and a fault) where it is refused."""
-        if dataclasses.is_dataclass(kind):
-            return self.table(kind, given, place, {}) if self.typed(given, dict, "a table", place) else None
-        if get_origin(kind) is tuple:
-            return self.values(given, get_args(kind)[0], place)
-        wanted = {str: "text in quotes", int: "a whole number", bool: "true or false"}[kind]
-        if not self.typed(given, kind, wanted, place):
-            return None
-        refused = _refusal(given, rules)
-        if refused:
-            self.fault(place, f"{place[-1]} = {given!r} is refused: {refused}", rules["sentence"])
-            return None
-        return given
-
-    def values(self, given: Any, kind: Any, place: KeyPath) -> Any:
-        if not self.typed(given, list, "a list", place):
-            return None
-        if dataclasses.is_dataclass(kind):
-            tables = [self.value(each, kind, {}, (*place, n)) for n, each in enumerate(given)]
-        else:
-            tables = [each for each in given if self.typed(each, kind, "a list of texts in quotes", place)]
-        return tuple(each for each in tables if each is not None)
-
-    def typed(self, given: Any, kind: type, wanted: str, place: KeyPath) -> bool:
-        fits = type(given) is kind
-        if not fits:
-            self.fault(place, f"{place[-1]} = {given!r} is not {wanted}", f"give {wanted}")
-        return fits
 
     def kickstart(self, recipe: Recipe) -> str:
         """The name of the kickstart's file beside the recipe."""
@@ -305,7 +243,7 @@ class _Reading:
             )
         components = source.components or (("main",) if family == "debian" else ())
         key_sha256 = hashlib.sha256(raw).hexdigest()
-        where = _where(self.path, self.lines, place)
+        where = where_of(self.path, self.lines, place)
         return dataclasses.replace(source, key=str(path), key_sha256=key_sha256, components=components, where=where)
 
     def beside(self, place: KeyPath, name: str) -> tuple[Path, bytes]:
@@ -322,64 +260,18 @@ class _Reading:
 
     def url(self, place: KeyPath, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.scheme == "file"):
-            self.fault(place, f"{place[-1]} = {url!r} is not a URL", "give http://…, https://… or file:///…")
         if parts.username or parts.password:
             self.fault(place, f"{place[-1]} holds credentials", "name variables with user_from and password_from")
+        elif parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.scheme == "file"):
+            self.fault(place, f"{place[-1]} = {url!r} is not a URL", "give http://…, https://… or file:///…")
 
     def twice(self, table: str, name: str, entries: Sequence[Any]) -> None:
         seen: set[str] = set()
-        for number, entry in enumerate(entries):
-            value = getattr(entry, name)
+        for number, each in enumerate(entries):
+            value = getattr(each, name)
             if value in seen:
                 self.fault((table, number, name), f"{name} = {value!r} is given twice", "give each one once")
             seen.add(value)
-
-
-def lines_of_keys(text: str) -> dict[KeyPath, int]:
-    """The line, counted from 1, of every key and table header of a TOML text that is known to be valid."""
-    lines: dict[KeyPath, int] = {}
-    table: KeyPath = ()
-    counts: dict[KeyPath, int] = {}
-    closing = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if closing:
-            closing = "" if closing in line else closing
-            continue
-        header = re.match(r"\s*(\[\[?)\s*([\w.\"'-]+)\s*\]", line)
-        if header:
-            table = tuple(part.strip("\"'") for part in header[2].split("."))
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            lines.setdefault(table, number)
-        elif assigned := re.match(r"\s*([\w.\"'-]+)\s*=\s*(.*)", line):
-            lines.setdefault((*table, *(part.strip("\"'") for part in assigned[1].split("."))), number)
-            opened = next((quotes for quotes in ('"""', "'''") if assigned[2].startswith(quotes)), "")
-            closing = opened if opened and opened not in assigned[2][3:] else ""
-    return lines
-
-
-def _where(path: Path, lines: Mapping[KeyPath, int], place: KeyPath) -> Where:
-    for length in range(len(place), 0, -1):
-        if place[:length] in lines:
-            return Where(shown(path), lines[place[:length]])
-    return Where(shown(path), 0)
-
-
-def _holds_tables(kind: Any) -> bool:
-    return (dataclasses.is_dataclass(kind) and kind is not Where) or any(map(dataclasses.is_dataclass, get_args(kind)))
-
-
-def _refusal(value: Any, rules: Mapping[str, Any]) -> str:
-    """Why a value is refused; empty where it is not."""
-    if "one_of" in rules and value not in rules["one_of"]:
-        return f"not one of {', '.join(rules['one_of'])}"
-    if "like" in rules and not re.fullmatch(rules["like"], value):
-        return f"not of the form {rules['like']}"
-    if "least" in rules and not rules["least"] <= value <= rules["most"]:
-        return f"not from {rules['least']} to {rules['most']}"
-    return ""
 
 
 def _is_public_key(raw: bytes) -> bool:

@@ -20,7 +20,7 @@ import luigi
 from flight.workflows import artefact, commandline, telling
 from flight.workflows.artefact import Facts, Place
 from flight.workflows.kit.arriving import arriving, sweep
-from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.kit.progress import Told, human_bytes, human_seconds
 from flight.workflows.settings import Image, Settings, load_settings
 
@@ -118,7 +118,8 @@ class Stage(luigi.Task):
     def _make_whole(self) -> None:
         LOG.info("%s %s: starts (key %s)", type(self).__name__, self.recipe, self.key)
         started = time.monotonic()
-        with self._telling(), arriving(self.path) as to:
+        trying = os_errors_explained(f"make {self.path.name}")
+        with trying, self._telling(), arriving(self.path) as to:
             found = self.make(to) or {}
             seconds, size = time.monotonic() - started, artefact.size_on_disk(to)
             self._facts(found, seconds=seconds, size=size).save(self.place.folder)

@@ -36,7 +36,9 @@ class Ran:
 class Home:
     """`home.luigi("BuildImage", "--local-scheduler")` is what a person would type, in a folder of their own."""
 
-    def __init__(self, folder: Path, *, recipe: str, recipes: Path = TOP / "kickstarts", cache: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, recipe: str, recipes: Path = TOP / "kickstarts", cache: Path | None = None
+    ) -> None:
         self.folder, self.recipe = folder, recipe
         self.work, self.recipes = folder / "work", folder / "kickstarts"
         self.blob_port, self.compute_port, self.scheduler_port = free_port(), free_port(), free_port()
@@ -55,9 +57,9 @@ class Home:
         text += f"\n[rehearsal]\nblob_port = {self.blob_port}\ncompute_port = {self.compute_port}\n"
         for line in more:
             section, key, value = re.fullmatch(r"(\w+)\.(\w+)=(.*)", line).groups()  # type: ignore[union-attr]
-            text = text.replace(f"[{section}]\n", f"[{section}]\n{key} = {value}\n") if f"[{section}]" in text else (
-                f"{text}\n[{section}]\n{key} = {value}\n"
-            )  # fmt: skip
+            head, found, rest = text.partition(f"[{section}]\n")
+            rest = re.sub(rf"(?m)\A((?:(?!\[).*\n)*?){key} = .*\n", r"\1", rest)
+            text = f"{head}[{section}]\n{key} = {value}\n{rest}" if found else f"{text}\n[{section}]\n{key} = {value}\n"
         (self.folder / "luigi.cfg").write_text(text)
 
     @property

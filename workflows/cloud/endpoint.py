@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REHEARSAL: Final = "rehearsal"
 REHEARSAL_ACCOUNT: Final = "devstoreaccount1"
 REHEARSAL_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Public knowledge, not a secret: every Azurite's fixed key, printed in its documentation ("Default storage account")."""
+"""Public knowledge, not a secret: the fixed key of every Azurite, from its documentation (Default storage account)."""
 
 _HOSTS: Final = {
     # cloud: storage suffix, resource manager, authority

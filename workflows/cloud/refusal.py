@@ -87,7 +87,7 @@ def is_passing(error: AzureError, *, hopeful: bool) -> bool:
 
 
 def refused(
-    error: AzureError, could_not: str, *, cloud: Cloud, group: str = "GROUP", location: str = ""
+    error: AzureError, could_not: str, *, cloud: Cloud, group: str = "GROUP", location: str = "REGION"
 ) -> RemoteError:
     """The error for a person: `could_not` completes "could not …". `group` and `location` go into the fixes."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
@@ -95,7 +95,7 @@ def refused(
     what = f"could not {could_not}"
     if isinstance(error, HttpResponseError) and error.status_code:
         fix = FIXES.get(code_of(error)) or BY_STATUS.get(error.status_code, "")
-        return RemoteError(what, why=_said(error), fix=fix.format(group=group, location=location or "REGION"))
+        return RemoteError(what, why=_said(error), fix=fix.format(group=group, location=location))
     if isinstance(error, ClientAuthenticationError):
         return RemoteError(what, why=f"nobody is logged in to Azure: {_first_line(error)}", fix=LOG_IN)
     return RemoteError(what, why=_first_line(error), fix=_way_there(error, cloud))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flight.workflows.hypervisor.console import FAILURES, LOGIN, clean_console
+from flight.workflows.hypervisor.console import FAILURES, FIRMWARE_LAST, LOGIN, NO_BOOT_CODE, Sign, clean_console
 from flight.workflows.hypervisor.domain import Domain, Firmware
 from flight.workflows.hypervisor.guest import Ended, run_guest
 from flight.workflows.hypervisor.probe import Acceleration, probe
@@ -73,7 +73,9 @@ def problems_on(console: str, *, stamp: str, expected: Expected) -> list[str]:
     if stamps and stamp not in stamps:
         problems.append(f"its kernel runs on the BIOS {stamps[-1]}, not on {stamp}: it is the console of another boot")
     if expected.root_uuid and expected.root_uuid not in roots:
-        problems.append(f"its kernel's root filesystem is {roots[-1] if roots else 'not named'}, not {expected.root_uuid}")
+        problems.append(
+            f"its kernel's root filesystem is {roots[-1] if roots else 'not named'}, not {expected.root_uuid}"
+        )
     if not prompts:
         problems.append("it shows no login prompt")
     elif expected.hostname and expected.hostname not in prompts:
@@ -100,7 +102,7 @@ def boot_to_login(
     Raises FlightError that says where the boot stopped, quotes the console's last lines and names the screenshot.
     """
     acceleration = probe(settings.programs.qemu_system, settings.paths.work)
-    told(Progress(0, 0, f"booting {disk.name} ({firmware}, {acceleration.name})"))
+    told(Progress(what=f"booting {disk.name} ({firmware}, {acceleration.name})"))
     work.mkdir(parents=True, exist_ok=True)
     name = f"{STAMP}{uuid.uuid4().hex[:12]}"
     console, screenshot = work / f"console-{firmware}.log", work / f"screen-{firmware}.png"
@@ -129,25 +131,25 @@ def boot_to_login(
             forget=(domain.disk, domain.nvram),
         )
     if ended.sign != LOGIN.name:
-        raise explain_failure(disk.name, firmware, ended, stall_s=stall_s, acceleration=acceleration)
+        raise explain_failure(disk.name, firmware, ended, acceleration=acceleration)
     problems = problems_on(clean_console(console.read_bytes()), stamp=name, expected=expected or Expected())
     if problems:
-        raise FlightError(f"{disk.name} ({firmware}) asks for a login, but is not what was booted", why="; ".join(problems))
+        raise FlightError(
+            f"{disk.name} ({firmware}) asks for a login, but is not what was booted", why="; ".join(problems)
+        )
     return Boot(ended.seconds, console, ended.text, screenshot if ended.screenshot else None, acceleration)
 
 
-def explain_failure(
-    disk: str, firmware: Firmware, ended: Ended, *, stall_s: float, acceleration: Acceleration
-) -> FlightError:
+def explain_failure(disk: str, firmware: Firmware, ended: Ended, *, acceleration: Acceleration) -> FlightError:
     """The error for a boot that did not reach its login prompt."""
-    failure = next((sign for sign in FAILURES if sign.name == ended.sign), None)
+    failure = _failure_of(ended)
     reasons = {
-        "sign": f"the guest {failure.meaning}: {ended.text}" if failure else ended.text,
-        "stalled": f"for {stall_s:g} s nothing came on its console and its disk was idle",
+        "sign": f"the guest {failure.meaning if failure else 'ended'}: {ended.text}",
+        "stalled": f"for {ended.silent_s:.0f} s nothing came on its console and its disk was idle",
         "late": f"it did not ask for a login within {ended.seconds:.0f} s",
         "gone": f"the guest ended before it asked for a login: {ended.text}",
     }
-    seen = [f"{reasons[ended.how]} (after {ended.seconds:.0f} s, {ended.cpu_s:.0f} s of processor time)"]
+    seen = [f"{reasons[ended.how]} (after {ended.seconds:.0f} s; processor time {ended.cpu_s:.0f} s)"]
     seen += [f"| {line}" for line in ended.last_lines] or ["its console stayed empty"]
     seen += [f"its screen: {ended.screenshot}"] if ended.screenshot else []
     fix = failure.hint if failure else "look at the screen; a console=ttyS0 on the kernel's command line shows more"
@@ -156,11 +158,18 @@ def explain_failure(
     return FlightError(f"{disk} does not boot to a login prompt ({firmware})", why="\n       ".join(seen), fix=fix)
 
 
+def _failure_of(ended: Ended) -> Sign | None:
+    """The sign that was seen, or that of boot code which never said a word."""
+    if ended.how == "stalled" and FIRMWARE_LAST.search("\n".join(ended.last_lines)):
+        return NO_BOOT_CODE
+    return next((sign for sign in FAILURES if sign.name == ended.sign), None)
+
+
 @contextlib.contextmanager
 def _overlay(disk: Path, overlay: Path, qemu_img: str) -> Iterator[Path]:
     """A qcow2 over `disk` that is gone afterwards, with the UEFI variables beside it."""
     kind = backing_format(disk)
-    argv = [qemu_img, "create", "-q", "-f", "qcow2", "-F", kind, "-b", disk.absolute(), overlay.absolute()]
+    argv = [qemu_img, "create", "-q", "-f", "qcow2", "-F", kind, "-b", str(disk.absolute()), str(overlay.absolute())]
     try:
         run(argv, why=f"make an overlay of {disk.name}", timeout_s=60)
         yield overlay.absolute()

@@ -38,7 +38,7 @@ remember_owner = 0
 
 
 def plan_uri(configured: str, *, is_root: bool, has_daemon: bool) -> str:
-    """The URI to open: as configured; else root's daemon where it answers, the embedded driver; a user's own session."""
+    """The URI to open: as configured; else root's daemon where one answers, or the embedded driver; a user's own."""
     if configured.startswith("qemu:///embed"):
         return EMBED
     if configured:
@@ -72,7 +72,9 @@ def connected(uri: str) -> Iterator[libvirt.virConnect]:
         connection = libvirt.open(uri)
     except libvirt.libvirtError as error:
         raise ProgramError(
-            f"could not open {uri}", why=str(error), fix="set [libvirt] uri in luigi.cfg, or install libvirt-daemon-system"
+            f"could not open {uri}",
+            why=str(error),
+            fix="set [libvirt] uri in luigi.cfg, or install libvirt-daemon-system",
         ) from error
     try:
         yield connection
@@ -90,7 +92,10 @@ def _run_events() -> None:
 
 def _make_root() -> None:
     EMBED_ROOT.mkdir(parents=True, exist_ok=True)
-    run(["mount", "-t", "tmpfs", "-o", "mode=0700,size=64m", "flight", EMBED_ROOT], why="make a place for libvirt's state")
+    run(
+        ["mount", "-t", "tmpfs", "-o", "mode=0700,size=64m", "flight", EMBED_ROOT],
+        why="make a place for libvirt's state",
+    )
     (EMBED_ROOT / "etc").mkdir()
     (EMBED_ROOT / "etc" / "qemu.conf").write_text(QEMU_CONF)
 

@@ -11,6 +11,8 @@ WINDOW_BYTES = 8192
 """How much of what was read before is searched again: a sign may arrive in pieces."""
 CURSOR_MOVE = re.compile(r"\x1b\[[0-9;]*[HfEFd]|\r\n?")
 TERMINAL_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][0-9A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78cDEHMNOZ])")
+FIRMWARE_LAST = re.compile(r"(?:Booting from Hard Disk\.\.\.|GRUB loading\.*|BdsDxe: starting Boot[^\n]*)\s*\Z")
+"""What is said before a jump into code of the disk's: by the firmware, by the first sector of GRUB's core."""
 NOT_TEXT = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
 
@@ -33,6 +35,13 @@ class Sighting:
 
 
 LOGIN = Sign("login", r"^(?!Last )([A-Za-z0-9][\w.-]*) login:", "asks for a login name")
+
+NO_BOOT_CODE = Sign(
+    "no bootable device",
+    r"No bootable device|BdsDxe: No bootable option or device was found",
+    "has a disk that the firmware cannot boot from",
+    "BIOS needs boot code in the disk's first sector, UEFI an EFI system partition with EFI/BOOT/BOOTX64.EFI",
+)
 
 FAILURES = (
     Sign(
@@ -75,17 +84,12 @@ FAILURES = (
     ),
     Sign(
         "no kernel",
-        r"error: (?:\S+: )?(?:you need to load the kernel first|invalid magic number|premature end of file"
+        r"error: (?:\S+:)?(?:you need to load the kernel first|invalid magic number|premature end of file"
         r"|invalid arch-dependent|bad shim signature|kernel too old).*",
         "has a kernel that GRUB cannot load",
         "the kernel's file is missing, cut short or unsigned",
     ),
-    Sign(
-        "no bootable device",
-        r"No bootable device|BdsDxe: No bootable option or device was found",
-        "has a disk that the firmware cannot boot from",
-        "BIOS needs boot code in the disk's first sector, UEFI an EFI system partition with EFI/BOOT/BOOTX64.EFI",
-    ),
+    NO_BOOT_CODE,
     Sign(
         "UEFI shell",
         r"UEFI Interactive Shell|^Shell>",
@@ -94,7 +98,7 @@ FAILURES = (
     ),
     Sign(
         "Secure Boot",
-        r"prohibited by secure boot policy|Security Violation|Access Denied",
+        r"prohibited by secure boot policy|Security Violation|BdsDxe: failed to \S+ Boot.*: Access Denied",
         "was refused by Secure Boot",
         "a loader or kernel is not signed by a key that the firmware trusts",
     ),
@@ -141,6 +145,11 @@ class Console:
         if len(seen) > len(self._window):
             self._window = self._window.partition(b"\n")[2]  # a cut line must not look like the start of one
         return find_sign(clean_console(seen), self.signs)
+
+    @property
+    def is_at_firmware(self) -> bool:
+        """Whether the firmware had the last word: the disk's boot code has been started, and is silent."""
+        return FIRMWARE_LAST.search(clean_console(self._window)) is not None
 
     def last_lines(self, count: int) -> tuple[str, ...]:
         return last_lines(clean_console(self._window), count)

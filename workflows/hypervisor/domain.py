@@ -19,7 +19,7 @@ DISK_TARGET = "vda"
 
 @dataclass(frozen=True)
 class Domain:
-    """What a guest is made of. `disk` is a qcow2 that the guest writes to; `stamp` shows up on its kernel's DMI line."""
+    """What a guest is made of. `disk` is a qcow2 that it writes to; its kernel prints `stamp` on the DMI line."""
 
     name: str
     disk: Path

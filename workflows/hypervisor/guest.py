@@ -46,15 +46,17 @@ class Order:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the watching ended. `sign` is a Sign's name and `text` what was seen; `gone`: `text` says why the guest ended.
+    """How the watching ended. `sign` is a Sign's name, `text` what was seen, or (how: gone) why the guest ended.
 
-    `cpu_s` is the guest's processor time, `screenshot` a PNG's path or empty where there was no guest left to take it of.
+    `silent_s` is for how long neither console nor disk had moved, `cpu_s` the guest's processor time. `screenshot` is
+    the path of a PNG, or empty where there was no guest left to take it of.
     """
 
     how: How
     sign: str
     text: str
     seconds: float
+    silent_s: float
     cpu_s: float
     last_lines: tuple[str, ...]
     screenshot: str = ""
@@ -97,7 +99,7 @@ def run_guest(
         stdin=json.dumps(asdict(order)).encode(),
         timeout_s=timeout_s + STARTING_S,
         contained=is_embedded(chosen),
-        heard=lambda line: _tell(line, timeout_s, told),
+        heard=lambda line: _tell(line, told),
         fix="flight doctor says what this host lacks to run guests",
     )
     return read_ended(ran.out)
@@ -121,10 +123,10 @@ def read_order(text: str) -> Order:
     )
 
 
-def _tell(line: str, timeout_s: float, told: Told) -> None:
+def _tell(line: str, told: Told) -> None:
     said = _parse(line)
     if "seconds" in said:
-        told(Progress(int(said["seconds"]), int(timeout_s), f"guest: {said['console'][:80]}"))
+        told(Progress(what=f"guest, {said['seconds']:.0f} s: {said['console'][:80]}"))
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -88,16 +88,16 @@ def libguestfs_env(acceleration: Acceleration) -> dict[str, str]:
 
 
 def probe(qemu_system: str, work: Path) -> Acceleration:
-    """How guests run here: answered from WORK/.cache until the host reboots, or its kernel, QEMU or our rights change.
+    """How guests run here: answered from WORK/cache until the host reboots, or its kernel, QEMU or our rights change.
 
     Raises ProgramError where QEMU is missing, or runs no guest even under emulation.
     """
-    emulator = find(qemu_system, why="look how guests run here", fix="install qemu-system-x86")
+    emulator = os.path.abspath(find(qemu_system, why="look how guests run here", fix="install qemu-system-x86"))
     asked = _circumstances(emulator)
-    known = _load(work / ".cache" / CACHE, asked)
+    known = _load(work / "cache" / CACHE, asked)
     if known is None:
         known = _probe_now(emulator)
-        write_whole(work / ".cache" / CACHE, json.dumps({"asked": asked, "answer": asdict(known)}, indent=2) + "\n")
+        write_whole(work / "cache" / CACHE, json.dumps({"asked": asked, "answer": asdict(known)}, indent=2) + "\n")
     return known
 
 
@@ -125,7 +125,9 @@ def _why_no_kvm(emulator: str, disk: Path) -> str:
 
 
 def _run_guest(argv: Sequence[str], *, timeout_s: float) -> None:
-    ran = run(argv, why="run a tiny guest", timeout_s=timeout_s, ok=(EXIT_CODE,), fix="reinstall qemu-system-x86 and seabios")
+    ran = run(
+        argv, why="run a tiny guest", timeout_s=timeout_s, ok=(EXIT_CODE,), fix="reinstall qemu-system-x86 and seabios"
+    )
     if WORD.decode() not in ran.out:
         raise ProgramError("could not run a tiny guest: it ended without its word", why=f"it said {ran.out!r}")
 

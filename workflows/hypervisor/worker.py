@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S: Final = 0.2
 TELL_EVERY_S: Final = 1.0
-SETTLE_S: Final = 1.0
+SETTLE_S: Final = 0.5
 """After a sign, this much more of the console is waited for: a panic's words come in many lines."""
 QUOTED_LINES: Final = 15
 
@@ -97,7 +97,8 @@ def watch(guest: Guest, order: Order) -> Ended:
         gone = guest.why_gone  # asked first, so that the console read after it is the whole of it
         seen = console.look()
         now = time.monotonic()
-        is_stalled = stall.is_stalled(Activity(console.size_bytes, guest.disk_requests()), now_s=now)
+        activity = Activity(console.size_bytes, guest.disk_requests())
+        is_stalled = stall.is_stalled(activity, now_s=now, is_at_firmware=console.is_at_firmware)
         if seen or gone or is_stalled or now - begun >= order.timeout_s:
             break
         if now - last_told >= TELL_EVERY_S:
@@ -112,6 +113,7 @@ def watch(guest: Guest, order: Order) -> Ended:
         sign=seen.sign.name if seen else "",
         text=seen.text if seen else gone,
         seconds=round(now - begun, 1),
+        silent_s=round(stall.silent_s(now), 1),
         cpu_s=round(guest.cpu_s(), 1),
         last_lines=console.last_lines(QUOTED_LINES),
         screenshot=str(photograph(guest.domain, Path(order.screenshot)) or ""),

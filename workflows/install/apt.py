@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from flight.workflows.kickstart.plan import InstallPlan
-from flight.workflows.kit.arriving import arriving, remove
+from flight.workflows.kit.arriving import MARK, arriving, remove
 from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RecipeError, RemoteError, SpaceError
 from flight.workflows.kit.progress import Progress, Told
 from flight.workflows.kit.run import run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """The distribution's own keys, from the package debian-archive-keyring."""
-REACHING = re.compile(r'^Acquire::(https?::(Proxy|Verify|CaInfo|CaPath|No-Cache)|Check-(Valid-Until|Date)|Retries)', re.I)
+REACHING = re.compile(
+    r"^Acquire::(https?::(Proxy|Verify|CaInfo|CaPath|No-Cache)|Check-(Valid-Until|Date)|Retries)", re.I
+)
 """What the host's administrator decided about reaching mirrors; nothing else of the host's configuration applies."""
 NAME = re.compile(r"[a-z0-9][a-z0-9+.]*(-[a-z0-9+.]+)*(:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?")
 """A package as apt-get takes it: an option, a pattern or a trailing minus (which removes) does not match.
@@ -73,7 +75,10 @@ def sources_of(plan: InstallPlan, environment: Mapping[str, str]) -> tuple[Sourc
             components=each.components or ("main",),
             key=Path(each.key) if each.key else KEYRING,
             key_sha256=each.key_sha256,
-            login=(_variable(each.user_from, each.name, environment), _variable(each.password_from, each.name, environment)),
+            login=(
+                _variable(each.user_from, each.name, environment),
+                _variable(each.password_from, each.name, environment),
+            ),
             named=f"the repository '{each.name}'",
         )
         for each in plan.repositories
@@ -190,7 +195,9 @@ class Apt:
         files = [line.split("' ")[1].split()[0] for line in uris.splitlines() if line.startswith("'")]
         return self._described(files, log_to=log_to)
 
-    def fetch(self, rounds: Sequence[tuple[Sequence[str], Sequence[Deb]]], cache: Path, *, log_to: Path, told: Told) -> int:
+    def fetch(
+        self, rounds: Sequence[tuple[Sequence[str], Sequence[Deb]]], cache: Path, *, log_to: Path, told: Told
+    ) -> int:
         """Bring every package file of `rounds` (what to ask apt, which files that brings) into `archives`.
 
         What the cache holds is linked if its SHA-256 is right and thrown away if not; what apt downloads, and checks, moves
@@ -245,7 +252,9 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
     """apt's own words, sorted into what a person can do about them."""
     said = error.why
     where = ", ".join(f"{source.url} {source.suite}" for source in sources)
-    if re.search(r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|not signed|signatures? (were|could|couldn)|NODATA|Clearsigned", said):
+    if re.search(
+        r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|not signed|signatures? (were|could|couldn)|NODATA|Clearsigned", said
+    ):
         return RemoteError(
             "the package index is not signed by a key we trust",
             why=said,
@@ -267,11 +276,17 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
             fix="look which of them exclude each other, and which of the excluded ones are needed",
         )
     if re.search(r"Hash Sum mismatch|unexpected size|Mirror sync", said):
-        return RemoteError("the mirror sent something else than its signed index says", why=said, fix="try again, or another mirror")
+        return RemoteError(
+            "the mirror sent something else than its signed index says", why=said, fix="try again, or another mirror"
+        )
     if re.search(r"401|403", said):
-        return RemoteError("a package source refused the login", why=said, fix="check the variables that hold its login")
+        return RemoteError(
+            "a package source refused the login", why=said, fix="check the variables that hold its login"
+        )
     if re.search(r"resolve|connect|Connection|timed out|Failed to fetch|404", said):
-        return RemoteError("a package source cannot be reached", why=said, fix=f"check the network, the proxy and {where}")
+        return RemoteError(
+            "a package source cannot be reached", why=said, fix=f"check the network, the proxy and {where}"
+        )
     return error
 
 
@@ -281,7 +296,9 @@ def _key(source: Source, to: Path) -> Path:
         raise ConfigError(
             f"the signing key of {source.named} is not here: {source.key}",
             why="packages are only taken from indexes that are signed by a known key",
-            fix="install debian-archive-keyring" if source.key == KEYRING else "put the key there, or correct the recipe",
+            fix="install debian-archive-keyring"
+            if source.key == KEYRING
+            else "put the key there, or correct the recipe",
         )
     raw = source.key.read_bytes()
     found = hashlib.sha256(raw).hexdigest()
@@ -328,7 +345,8 @@ def _keep(fetched: Path, cached: Path) -> int:
         return 0
     size = fetched.stat().st_size
     fetched.chmod(0o644)
-    shutil.copyfile(fetched, cached) if fetched.stat().st_dev != cached.parent.stat().st_dev else os.replace(fetched, cached)
-    fetched.unlink(missing_ok=True)
+    arrived = cached.with_name(f"{MARK}{os.getpid()}-{cached.name}")  # another run may bring the same file just now
+    shutil.move(fetched, arrived)
+    os.replace(arrived, cached)
     fetched.symlink_to(cached)
     return size

@@ -112,8 +112,8 @@ def _equip(root: Path, devices: Sequence[str]) -> None:
     mount("devpts", dev / "pts", "devpts", flags=NOSUID | NOEXEC, options="newinstance,ptmxmode=0666,mode=0620")
     (dev / "shm").mkdir(mode=0o1777)
     for path in devices:
-        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
-        _below(root, path).touch()
+        _below(dev, path).parent.mkdir(parents=True, exist_ok=True)
+        _below(dev, path).touch()
 
 
 def _become_root(root: Path) -> None:

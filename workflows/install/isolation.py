@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import Ran, run
 
@@ -129,6 +130,42 @@ def enclosed(
     if not ended_well:
         raise result
     return result
+
+
+def from_inside(root: Path, work: Callable[..., Any], *args: Any) -> Any:
+    """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it. Runs none of its files.
+
+    An OSError or FlightError is raised here.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            answer = _answer(root, work, *args)
+            with open(writer, "wb") as pipe:
+                pickle.dump(answer, pipe)
+        finally:
+            os._exit(0)  # whatever happened, there is one of us again
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        raw = pipe.read()
+    os.waitpid(child, 0)
+    if not raw:
+        raise RuntimeError(f"{work.__name__} ended without an answer in {root}")
+    ended_well, result = pickle.loads(raw)
+    if not ended_well:
+        raise result
+    return result
+
+
+def _answer(root: Path, work: Callable[..., Any], *args: Any) -> tuple[bool, Any]:
+    try:
+        os.chroot(root)
+        os.chdir("/")
+        return True, work(*args)
+    except (OSError, FlightError) as error:
+        return False, error
 
 
 def mount(source: str, at: str | Path, fstype: str = "", *, flags: int = 0, options: str = "") -> None:

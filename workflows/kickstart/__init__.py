@@ -1,10 +1,10 @@
 """From a recipe's kickstart to an InstallPlan: rendered, checked, read.
 
-    recipe ─ render.py ─▶ text, with the way back to each template line
-                            │
-           syntax.py (ksread.py, pykickstart as a program) ─▶ statements
-                            │
-           lint.py (what pykickstart lets pass) · planning.py (what a plan can express) ─▶ findings, or an InstallPlan
+recipe ─ render.py ─▶ text, with the way back to each template line
+                        │
+       syntax.py (ksread.py, pykickstart as a program) ─▶ statements
+                        │
+       lint.py (what pykickstart lets pass) · planning.py (what a plan can express) ─▶ findings, or an InstallPlan
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from flight.workflows.recipe import Recipe
 
 
-def read(name: str, *, version: str, mirror: str, folders: Sequence[Path], cache: Path | None) -> tuple[str, InstallPlan]:
+def read(
+    name: str, *, version: str, mirror: str, folders: Sequence[Path], cache: Path | None
+) -> tuple[str, InstallPlan]:
     """The recipe's kickstart as text, and what it asks for.
 
-    `mirror`: where to build from; empty: the one that this host's apt uses. `cache`: a folder for pykickstart's answers.
-    Raises RecipeError with every fault at once (of the recipe; else of the templates; else of the kickstart), ConfigError
-    where there is no mirror.
+    `mirror`: where to build from; empty: the one that this host's apt uses. `cache`: a folder for what pykickstart said.
+    Raises RecipeError with every fault at once (of the recipe; else of the templates; else of the kickstart), and
+    ConfigError where there is no mirror.
     """
     from flight.workflows import recipe as recipes
     from flight.workflows.kickstart import planning
@@ -37,16 +39,28 @@ def read(name: str, *, version: str, mirror: str, folders: Sequence[Path], cache
 
     recipe = recipes.load(name, folders)
     mirrors = mirrors_for(recipe, mirror)
-    rendered = render(recipe, version=version, mirrors=mirrors, folders=folders)
+    rendered = render_recipe(recipe, version=version, mirrors=mirrors, folders=folders)
     statements, findings = examine(rendered, cache)
     refuse(f"the kickstart of {name}", findings)
     plan = planning.plan_install(statements, recipe, version=version, mirror=mirrors.archive)
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
-    return rendered.text, dataclasses.replace(plan, source_date_epoch=epoch)
+    return rendered.text, dataclasses.replace(plan, source_date_epoch=source_date_epoch())
 
 
-def render(recipe: Recipe, *, version: str, mirrors: Mirrors, folders: Sequence[Path]) -> Rendered:
-    """The kickstart's text. What every template is given: recipe, version, family, release, mirror, security_mirror, disk_gib."""
+def source_date_epoch() -> int:
+    """The time that files made by the build carry, in seconds since 1970: $SOURCE_DATE_EPOCH, else 0.
+
+    Source: reproducible-builds.org, "SOURCE_DATE_EPOCH". Raises ConfigError where it is not a number.
+    """
+    from flight.workflows.kit.errors import ConfigError
+
+    given = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not given.isdecimal():
+        raise ConfigError(f"SOURCE_DATE_EPOCH = {given!r} is not a number of seconds", fix="give one like 1700000000")
+    return int(given)
+
+
+def render_recipe(recipe: Recipe, *, version: str, mirrors: Mirrors, folders: Sequence[Path]) -> Rendered:
+    """The kickstart's text, and where each line comes from. What every template is given: `recipe.RESERVED`."""
     from flight.workflows.kickstart import render as renderer
 
     values = {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Read a kickstart with pykickstart: every fault at once, and what each line says. A program of its own.
 
-    {"text": "…", "version": "RHEL9"} on stdin  ->  {"faults": […], "commands": […], "packages": {…}, "scripts": […]} on stdout
+    stdin: {"text": "…", "version": "RHEL9"}    stdout: {"faults": […], "commands": […], "packages": {…}, "scripts": […]}
 
 pykickstart is GPL-2.0-only, so this one file is too; flight runs it and never imports it. It needs pykickstart and the
 standard library. One version a process, because pykickstart keeps state in its classes.
@@ -25,7 +25,19 @@ from pykickstart.version import makeVersion
 SCRIPT_KINDS = ("pre", "post", "traceback", "pre-install", "onerror")
 """By the numbers of pykickstart.constants.KS_SCRIPT_*."""
 NOT_FOLLOWED = ("%include", "%ksappend")
-SECRETS = ("password", "md5pass", "passphrase", "wepkey", "wpakey", "activation_key", "plugin_args", "org_id", "currentLine")
+REFUSALS = (KickstartError, ValueError, TypeError, LookupError, AttributeError)
+"""What pykickstart raises at a bad line: mostly its own error, but some commands trip over what they did not expect."""
+SECRETS = (
+    "password",
+    "md5pass",
+    "passphrase",
+    "wepkey",
+    "wpakey",
+    "activation_key",
+    "plugin_args",
+    "org_id",
+    "currentLine",
+)
 """Values that are never passed on; the rest of the program learns only whether there was one."""
 
 
@@ -68,7 +80,7 @@ class Reader:
         self.handler.currentLine = line
         try:
             found = self.handler.dispatcher(words, number)
-        except Exception as error:  # a command that pykickstart trips over is the kickstart's fault, whatever it raised
+        except REFUSALS as error:
             self._fault(number, _said(error))
             return
         self.commands.append({"line": number, "name": words[0], "values": _values(found)})
@@ -85,7 +97,7 @@ class Reader:
         self.sections.append({"line": number, "name": name})
         try:
             self.parser.getSection(name).handleHeader(number, words)
-        except Exception as error:  # as above
+        except REFUSALS as error:
             self._fault(number, _said(error))
 
     def _section_line(self, number: int, line: str) -> None:
@@ -111,7 +123,7 @@ class Reader:
             return
         try:
             section.handleLine(line + "\n")
-        except Exception as error:  # as above
+        except REFUSALS as error:
             self._fault(number, _said(error))
             return
         if name == "%packages":
@@ -124,7 +136,7 @@ class Reader:
         if name in self.parser._sections:
             try:
                 self.parser.getSection(name).finalize()
-            except Exception as error:  # as above
+            except REFUSALS as error:
                 self._fault(number, _said(error))
 
     def _missing_end(self) -> None:

@@ -16,17 +16,15 @@ from flight.workflows.kickstart.syntax import Command, Statements
 from flight.workflows.kit.finding import Finding, Where
 from flight.workflows.recipe import Recipe
 
-ONCE: Final = (
-    "url rootpw lang keyboard timezone bootloader services firewall selinux firstboot clearpart zerombr authselect"
-).split()
+ONCE: Final = "url rootpw lang keyboard timezone bootloader services firewall selinux firstboot clearpart zerombr"
 """Commands of which the last silently wins."""
-LAYOUTS: Final = frozenset(
-    "us af ara al am at au az by be bd in ba br bg dz ma cm mm ca cd cn hr cz dk nl bt ee ir iq fo fi fr gh gn ge de gr hu is "
-    "il it jp kg kh kz la latam lt lv mao me mk mt mn no pl pt ro ru rs si sk es se ch sy tj lk th tr tw ua gb uk uz vn kr ie pk "
-    "mv za epo np ng et sn brai tm ml tz tg ke bw ph md id jv my".split()
-)
+LAYOUTS: Final = """
+us af ara al am at au az by be bd in ba br bg dz ma cm mm ca cd cn hr cz dk nl bt ee ir iq fo fi fr gh gn ge de gr hu is il
+it jp kg kh kz la latam lt lv mao me mk mt mn no pl pt ro ru rs si sk es se ch sy tj lk th tr tw ua gb uk uz vn kr ie pk mv
+za epo np ng et sn brai tm ml tz tg ke bw ph md id jv my
+"""
 """Keyboard layouts. Source: xkeyboard-config 2.35, rules/base.lst; `uk` is the console's word for gb."""
-FILESYSTEMS: Final = "ext2 ext3 ext4 xfs btrfs vfat efi swap biosboot prepboot".split()
+FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "efi", "swap", "biosboot", "prepboot")
 """What `part --fstype` may say."""
 INTERPRETERS: Final = ("/bin/sh", "/bin/bash", "/usr/bin/sh", "/usr/bin/bash", "/usr/bin/perl")
 """Interpreters that every image has; others are looked for by the package that brings them."""
@@ -45,7 +43,7 @@ def check_statements(statements: Statements, recipe: Recipe) -> list[Finding]:
 
 def check_repeated(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """The last one would win in silence."""
-    for name in ONCE:
+    for name in ONCE.split():
         first, *later = statements.of(name) or (None,)
         for command in later:
             assert first
@@ -68,7 +66,7 @@ def check_keyboard(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
         values = command.values
         for given in filter(None, (*values.get("kbd", ()), values["vc_keymap"], *values["x_layouts"])):
             stem = re.split(r"[-_ (]", given)[0]
-            if stem not in LAYOUTS:
+            if stem not in LAYOUTS.split():
                 yield Finding(command.where, f"there is no keyboard layout '{given}'", "give one like us, de or fr")
 
 
@@ -127,11 +125,12 @@ def check_urls(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     for command in statements.of("url", "repo"):
         given = command.values["url"] if command.name == "url" else command.values["baseurl"]
         parts = urlsplit(given or "")
-        if given and not (parts.scheme in ("http", "https") and parts.hostname or parts.scheme == "file" and parts.path):
-            yield Finding(command.where, f"'{given}' is not a URL", "give http://…, https://… or file:///…")
+        fits = parts.hostname if parts.scheme in ("http", "https") else parts.scheme == "file" and parts.path
         if parts.username or parts.password:
             fix = f"use [[repositories]] in {recipe.path.name}: user_from and password_from name variables"
             yield Finding(command.where, f"{command.name} holds credentials", fix)
+        elif given and not fits:
+            yield Finding(command.where, f"'{given}' is not a URL", "give http://…, https://… or file:///…")
 
 
 def check_addresses(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
@@ -162,7 +161,9 @@ def check_accounts(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     users = {command.values["name"]: command.where for command in statements.of("user")}
     for command in statements.of("user"):
         if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", command.values["name"]):
-            yield Finding(command.where, f"'{command.values['name']}' is not a user's name", "lower case, at most 32 signs")
+            yield Finding(
+                command.where, f"'{command.values['name']}' is not a user's name", "lower case, at most 32 signs"
+            )
         if users[command.values["name"]] != command.where:
             yield Finding(command.where, f"user {command.values['name']} is made twice", "keep one")
     for command in statements.of("sshkey"):

@@ -1,7 +1,7 @@
 """Where Debian's packages are taken from while building: by default the mirror that this host's own apt uses.
 
-It is read when it is needed and stands in no file of the project; the image's own sources are another matter (`Sources` of
-a recipe).
+It is read when it is needed and stands in no file of the project; the image's own sources are another matter (`Sources`
+of a recipe).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from flight.workflows.kit.errors import ConfigError
 
-RELEASES: Final = frozenset("bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split())
+RELEASES: Final = "bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable"
 SCHEMES: Final = ("http://", "https://", "file:/")
 
 
@@ -35,8 +35,10 @@ def named_mirrors(archive: str) -> Mirrors:
 def host_mirrors(apt: Path = Path("/etc/apt")) -> Mirrors:
     """The mirrors of Debian that this host's apt uses. Raises ConfigError where it uses none."""
     sources = list(_sources(apt))
-    archive = next((url for url, suite in sources if suite in RELEASES), "")
-    security = next((url for url, suite in sources if _release_of(suite, "-security", "/updates") in RELEASES), "")
+    archive = next((url for url, suite in sources if suite in RELEASES.split()), "")
+    security = next(
+        (url for url, suite in sources if _release_of(suite, "-security", "/updates") in RELEASES.split()), ""
+    )
     if not archive:
         raise ConfigError(
             "this host's apt names no mirror of Debian",

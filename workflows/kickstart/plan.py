@@ -170,16 +170,19 @@ class InstallPlan:
         return as_facts(rest)
 
 
+PLACES = {VendorFile: "source", Repository: "key"}
+"""Fields that hold a path of the build host; the digest beside them decides."""
+
+
 def as_facts(value: Any) -> Any:
     """Plain JSON values of a plan's parts; `where` is left out, since a comment above a line decides nothing.
 
-    A vendor's file is known by its digest, not by where the build host keeps it.
+    A vendor's file and a repository's key are known by their digests, not by where the build host keeps them.
     """
-    if isinstance(value, VendorFile):
-        return {k: v for k, v in dataclasses.asdict(value).items() if k != "source"}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        left_out = {"where", PLACES.get(type(value), "where")}
         pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: as_facts(part) for name, part in pairs if name != "where"}
+        return {name: as_facts(part) for name, part in pairs if name not in left_out}
     if isinstance(value, Mapping):
         return {key: as_facts(part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):

@@ -1,7 +1,7 @@
 """From statements to an InstallPlan; what a plan cannot express is a finding that names the template's line.
 
-What only an interactive installer needs (`text`, `reboot`, `clearpart`…) is accepted and means nothing here: the disk is always
-empty. For the Debian family a `repo` is one suite, and its name is that suite: `repo --name=trixie-updates --baseurl=…`.
+What only an interactive installer needs (`text`, `reboot`, `clearpart`…) is accepted and means nothing here: the disk is
+always empty. For the Debian family a `repo` is one suite, which is its name: `repo --name=trixie-updates --baseurl=…`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from flight.workflows.recipe import Recipe
 
 DEBIAN_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 """Where the package debian-archive-keyring puts it, in the image."""
-HONOURED: Final = frozenset(
-    "url repo lang keyboard timezone network rootpw bootloader part partition services firewall selinux user sshkey".split()
-)
-WITHOUT_EFFECT: Final = frozenset(
-    "text cmdline graphical reboot poweroff shutdown halt zerombr clearpart ignoredisk firstboot eula skipx logging".split()
-)
+HONOURED: Final = """
+url repo lang keyboard timezone network rootpw bootloader part partition services firewall selinux user sshkey
+"""
+WITHOUT_EFFECT: Final = """
+text cmdline graphical reboot poweroff shutdown halt zerombr clearpart ignoredisk firstboot eula skipx logging
+"""
 SECRET: Final = "a password in a kickstart is a secret in a file, an artefact and a log"
 INSTEAD: Final = {
     "volgroup": "Azure advises against LVM on the OS disk: use part",
@@ -118,8 +118,10 @@ def image_sources(recipe: Recipe) -> tuple[str, ...]:
 def check_honoured(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """What the plan has no place for."""
     for command in statements.commands:
-        if command.name not in HONOURED | WITHOUT_EFFECT:
-            yield Finding(command.where, f"{command.name} cannot be honoured", INSTEAD.get(command.name, "leave it out"))
+        if command.name not in (HONOURED + WITHOUT_EFFECT).split():
+            yield Finding(
+                command.where, f"{command.name} cannot be honoured", INSTEAD.get(command.name, "leave it out")
+            )
         for name in LEFT_OUT.get(command.name, "").split():
             if command.values.get(name):
                 yield Finding(command.where, f"{command.name}: {name.lower()} cannot be honoured", "leave it out")
@@ -165,7 +167,9 @@ def _check_network(statements: Statements) -> Iterator[Finding]:
         if command.values["bootProto"] != "dhcp" or command.values["ip"]:
             yield Finding(command.where, "Azure gives addresses by DHCP alone", "write --bootproto=dhcp")
         if command.values["device"] in ("link", "bootif", "ibft"):
-            yield Finding(command.where, f"--device={command.values['device']} names no interface", "write --device=eth0")
+            yield Finding(
+                command.where, f"--device={command.values['device']} names no interface", "write --device=eth0"
+            )
         if command.values["onboot"] is False:
             yield Finding(command.where, "an interface that does not come up at boot is never reached", "--onboot=on")
     for command in devices[1:]:
@@ -198,7 +202,13 @@ def _partition(part: Command) -> Partition:
     usual = {"/boot/efi": "vfat", "biosboot": "biosboot"}.get(mount, "ext4")
     fstype = {"efi": "vfat", "": usual}.get(values["fstype"], values["fstype"])
     return Partition(
-        mount, fstype, values["size"] or 0, bool(values["grow"]), values["label"] or "", values["fsopts"] or "", part.where
+        mount,
+        fstype,
+        values["size"] or 0,
+        bool(values["grow"]),
+        values["label"] or "",
+        values["fsopts"] or "",
+        part.where,
     )
 
 

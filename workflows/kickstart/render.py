@@ -1,11 +1,11 @@
 """From a recipe's template to a kickstart's text, and from each of its lines back to the template's own line.
 
-Jinja2 with StrictUndefined. Partials are found in the recipe's own folder first, then in the other recipe folders, so that a
-vendor shadows one by a file of the same name. A plain `.ks` is taken literally.
+Jinja2, as strict about undefined names as its StrictUndefined. Partials are found in the recipe's own folder first, then
+in the other recipe folders, so that a vendor shadows one by a file of the same name. A plain `.ks` is taken literally.
 
-The way back: a second rendering carries marks (a file's number and a line, between two characters of Unicode's private use)
-wherever the template's text or an expression begins a line. They are put in among Jinja's tokens, after its whitespace
-rules, and cannot show in the result, which is that of the first rendering.
+The way back: a second rendering carries marks (a file's number and a line, between two characters of Unicode's private
+use) wherever the template's text or an expression begins a line. They are put in among Jinja's tokens, after its
+whitespace rules, and cannot show in the result, which is that of the first rendering.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _undefined_told_to(templates: _Templates) -> type[jinja2.Undefined]:
             self._fail_with_undefined_error()
             return False
 
-        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _unequal
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _unequal  # type: ignore[assignment]
         __hash__ = None  # type: ignore[assignment]
 
     return Undefined
@@ -239,9 +239,9 @@ def _with_marks(text: str, file: int, line: int) -> str:
 def _places(templates: _Templates, marked: str, text: str, path: Path) -> tuple[Where, ...]:
     """The place of each line of the text.
 
-    A line comes from the last mark before its first visible character; a line without one (from within a value that holds
-    several) from the line before it. Where marks have changed the outcome (a template that measures or compares its own
-    output), the two are aligned line by line.
+    A line comes from the last mark before its first visible character; a line without one (from within a value that
+    holds several) from the line before it. Where marks have changed the outcome (a template that measures or compares
+    its own output), the two are aligned line by line.
     """
     places, here = [], Where(shown(path), 1)
     lines = marked.split("\n")

@@ -13,6 +13,10 @@ A `FlightError` prints as three lines. Anything else that escapes is a defect of
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
+
 
 class FlightError(Exception):
     """`what` happened, `why` as far as known, and the `fix` that a person can try. Prints as up to three lines."""
@@ -59,3 +63,18 @@ class RemoteError(FlightError):
 
 def _rebuild(kind: type[FlightError], what: str, why: str, fix: str) -> FlightError:
     return kind(what, why=why, fix=fix)
+
+
+@contextlib.contextmanager
+def os_errors_explained(what: str) -> Iterator[None]:
+    """The system's own refusals inside the block (no space, no permission, no such file) as errors for a person."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our words has gone, as `| head` does: no fault
+        raise
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        why = f"{error.strerror or error}{place}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SpaceError(f"could not {what}: the disk is full", why=why, fix="free some space, then run it again") from error
+        raise FlightError(f"could not {what}", why=why, fix="see that the path is right and that you may use it") from error

@@ -1,4 +1,4 @@
-"""A fault in what a person wrote: where it stands, what is wrong, what would do. Findings are collected, then told at once."""
+"""A fault in what a person wrote: where it stands, what is wrong, what would do. Collected first, then told at once."""
 
 from __future__ import annotations
 

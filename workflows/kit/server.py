@@ -40,12 +40,27 @@ class Server:
         return self.folder / f"{self.name}.pid"
 
     def pid(self) -> int | None:
-        """The pid of the server that we started and that still runs; a reused pid has another birth."""
+        """The pid of the server that we started and that still runs; a reused pid has another birth.
+
+        One whose folder was removed under it is known by its port and its arguments.
+        """
+        return self._known() or self._orphan()
+
+    @property
+    def has_died(self) -> bool:
+        """It was started, nobody stopped it, and yet it runs no more."""
+        return self._pid_file.exists() and self.pid() is None
+
+    def _known(self) -> int | None:
         try:
             pid, born = self._pid_file.read_text().split()
         except (OSError, ValueError):
             return None
         return int(pid) if _birth(int(pid)) == born else None
+
+    def _orphan(self) -> int | None:
+        pid = listener(self.port)
+        return pid if pid and _arguments(pid)[1:] == [str(word) for word in self.argv[1:]] else None
 
     def start(self, *, wait_s: float = 30) -> bool:
         """Start it and wait until it answers; False where it already runs.
@@ -53,7 +68,7 @@ class Server:
         BusyError: somebody else has the port. ProgramError: it ended, or did not answer in time; its last words are told.
         """
         with self._locked():
-            if self.pid() is not None and self.answers():
+            if self._known() is not None and self.answers():
                 return False
             self._end()
             if is_taken(self.port):
@@ -68,7 +83,9 @@ class Server:
                 self._wait_until(lambda: child.poll() is not None or self.answers(), wait_s)
                 if child.poll() is not None or not self.answers():
                     raise ProgramError(
-                        f"{self.name} did not start", why=f"it said: {last_words(self.log)}", fix=f"the whole of it: {self.log}"
+                        f"{self.name} did not start",
+                        why=f"it said: {last_words(self.log)}",
+                        fix=f"the whole of it: {self.log}",
                     )
             except BaseException:
                 self._end()
@@ -114,14 +131,26 @@ def is_taken(port: int) -> bool:
 
 def owner(port: int) -> str:
     """The program that listens on a port, as `name (pid N)`; empty where it cannot be known."""
+    pid = listener(port)
+    if pid is None:
+        return ""
+    with contextlib.suppress(OSError):
+        return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+    return ""
+
+
+def listener(port: int) -> int | None:
+    """The pid that listens on a port (IPv4); None where nobody does, or where it is hidden from us."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    wanted = {words[9] for line in lines if (words := line.split())[3] == "0A" and int(words[1].split(":")[1], 16) == port}
-    for folder in Path("/proc").glob("[0-9]*"):
+    wanted = {
+        words[9] for line in lines if (words := line.split())[3] == "0A" and int(words[1].split(":")[1], 16) == port
+    }
+    for folder in Path("/proc").glob("[0-9]*") if wanted else ():
         with contextlib.suppress(OSError):
             for link in (folder / "fd").iterdir():
                 if os.readlink(link).removeprefix("socket:[").removesuffix("]") in wanted:
-                    return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
-    return ""
+                    return int(folder.name)
+    return None
 
 
 def last_words(log: Path, *, lines: int = 5) -> str:
@@ -139,3 +168,10 @@ def _birth(pid: int) -> str | None:
     except OSError:
         return None
     return None if after_name[0] == "Z" else after_name[19]
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    except OSError:
+        return []

@@ -1,7 +1,7 @@
-"""What Azure finds in the last 512 bytes of a page blob, judged by a reading of its own, apart from the one that wrote them.
+"""What Azure finds in the last 512 bytes of a page blob: a reading of its own, apart from the one that wrote them.
 
-Source: Virtual Hard Disk Image Format Specification 1.0, "Hard Disk Footer Format"; Azure's conditions: "Prepare Linux for
-imaging" (fixed, a whole number of MiB, at most 1023 GiB).
+Source: Virtual Hard Disk Image Format Specification 1.0, "Hard Disk Footer Format"; Azure's conditions: "Prepare Linux
+for imaging" (fixed, a whole number of MiB, at most 1023 GiB).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _objections(tail: bytes, length: int, uri: str) -> Iterator[Refusal]:
     name = uri.rsplit("/", 1)[-1]
     if len(tail) < FOOTER_BYTES or not tail.startswith(COOKIE):
         yield refusal.bad_vhd(
-            f"The specified cookie value in VHD footer indicates that disk '{name}' with blob {uri} is not a supported VHD. "
-            "Disk is expected to have cookie value 'conectix'."
+            f"The specified cookie value in VHD footer indicates that disk '{name}' with blob {uri} is not a supported "
+            "VHD. Disk is expected to have cookie value 'conectix'."
         )
         return
     *_, current, _, kind, checksum = _LAYOUT.unpack_from(tail)
@@ -47,7 +47,8 @@ def _objections(tail: bytes, length: int, uri: str) -> Iterator[Refusal]:
         yield refusal.bad_vhd(f"The VHD {uri} is of type '{found}'. Only a VHD of type 'Fixed' is supported.")
     if current % MIB:
         yield refusal.bad_vhd(
-            f"The VHD {uri} has an unsupported virtual size of {current} bytes. The size must be a whole number (in MBs)."
+            f"The VHD {uri} has an unsupported virtual size of {current} bytes. "
+            "The size must be a whole number (in MBs)."
         )
     if current + FOOTER_BYTES != length:
         yield refusal.bad_vhd(f"The VHD {uri} of {length} bytes has a footer for a virtual size of {current} bytes.")

@@ -1,7 +1,7 @@
 """What Azure's resource manager says when it says no: an HTTP status, a code, a message, in ARM's own shape.
 
-Sources of the words: "Understand common error messages when you manage virtual machines in Azure" and "Troubleshoot common
-Azure deployment errors" (both Microsoft's documentation); where it has none, the answers that users of Azure published.
+Sources of the words: "Understand common error messages when you manage virtual machines in Azure" and "Troubleshoot
+common Azure deployment errors" (Microsoft's documentation); where it has none, answers that users of Azure published.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def unauthenticated() -> Refusal:
 
 def no_bearer() -> Refusal:
     return Refusal(
-        401, "AuthenticationFailedInvalidHeader", "Authentication failed. The 'Authorization' header is in an invalid format."
+        401,
+        "AuthenticationFailedInvalidHeader",
+        "Authentication failed. The 'Authorization' header is in an invalid format.",
     )
 
 
@@ -118,8 +120,8 @@ def no_location() -> Refusal:
 
 def moved(name: str, group: str, *, there: str, wanted: str) -> Refusal:
     words = (
-        f"The resource '{name}' already exists in location '{there}' in resource group '{group}'. A resource with the same "
-        f"name cannot be created in location '{wanted}'. Please select a new resource name."
+        f"The resource '{name}' already exists in location '{there}' in resource group '{group}'. A resource with the "
+        f"same name cannot be created in location '{wanted}'. Please select a new resource name."
     )
     return Refusal(409, "InvalidResourceLocation", words)
 
@@ -166,16 +168,16 @@ def _disk(words: str) -> Refusal:
 
 def no_account(account: str) -> Refusal:
     words = (
-        f"Storage account {account} not found. Ensure storage account is not deleted and belongs to the same Azure location "
-        "as the VM."
+        f"Storage account {account} not found. Ensure storage account is not deleted and belongs to the same Azure "
+        "location as the VM."
     )
     return Refusal(400, "StorageAccountNotFound", words)
 
 
 def account_elsewhere(account: str) -> Refusal:
     words = (
-        f"Could not resolve storage account {account}. Please ensure it was created through the Storage Resource Provider "
-        "in the same location as the compute resource."
+        f"Could not resolve storage account {account}. Please ensure it was created through the Storage Resource "
+        "Provider in the same location as the compute resource."
     )
     return Refusal(400, "StorageAccountLocationMismatch", words)
 

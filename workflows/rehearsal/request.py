@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import urllib.parse
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flight.workflows.rehearsal import refusal
 from flight.workflows.rehearsal.refusal import PROVIDER, no_such_path
 
+ROLE_HEADER = "x-flight-role"
+"""Names what a running stand-in was started for, so that one of other settings is not taken for ours."""
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$"
 """As Azure quotes it (a .NET expression: there `\\w-.` is no range)."""
@@ -52,6 +55,11 @@ class Address:
     name: str = ""
 
 
+def role_of(arguments: Sequence[str]) -> str:
+    """A short name for what a stand-in was started with."""
+    return hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:12]
+
+
 def check_manners(request: Request) -> None:
     """What every request must bring: a bearer token (any token) and an api-version. Raises Refusal."""
     if not request.authorization:
@@ -66,7 +74,7 @@ def check_manners(request: Request) -> None:
 
 
 def read_address(path: str, *, api_version: str) -> Address:
-    """Which resource a path names; literals compare without case, as ARM does. Raises Refusal for what does not exist here."""
+    """Which resource a path names; literals compare without case, as in ARM. Raises Refusal where there is none."""
     words = [urllib.parse.unquote(word) for word in path.strip("/").split("/")]
     found = dict(zip([word.lower() for word in words[::2]], words[1::2], strict=False))
     shape = [word.lower() for word in words[::2]]

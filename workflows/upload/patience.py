@@ -1,11 +1,11 @@
-"""Trying one idempotent request again: soon at first, then less often; where Azure asks for a pause, all senders rest."""
+"""Trying one idempotent request again: soon, then less often; where Azure asks for a pause, all senders rest."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -51,7 +51,7 @@ class Patience:
         raise AssertionError("unreachable")
 
     def _wait_after(self, error: AzureError, count: int) -> float:
-        wait = max(min(self.first_s * 2**count, LONGEST_S) * random.uniform(0.75, 1.25), retry_after(error))
+        wait = max(min(self.first_s * 2.0**count, LONGEST_S) * random.uniform(0.75, 1.25), retry_after(error))
         if getattr(error, "status_code", None) in THROTTLED:
             self._pause_until = max(self._pause_until, self.clock() + wait)
         return wait
@@ -63,7 +63,7 @@ class Patience:
 
 def retry_after(error: AzureError) -> float:
     """The seconds that the server asked for in Retry-After, at most half a minute; 0 where it did not."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return min(float(headers.get("Retry-After", 0)), LONGEST_S)
     except ValueError:  # a date: servers of Azure send seconds

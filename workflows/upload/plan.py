@@ -1,6 +1,7 @@
 """What of a file is worth sending, as values: extents of data become reads, and what was read becomes page runs.
 
-Everything is a `Span` of byte offsets that carries its own place: nobody counts offsets.
+A block of the digest, 64 KiB, is looked at as a whole: it is all zeros, or it is sent. Everything is a `Span` of byte
+offsets that carries its own place: nobody counts offsets.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from flight.workflows.digest import BLOCK
+
 PAGE: Final = 512
 MOST: Final = 4 << 20
 """A page run starts and ends on a page and holds at most 4 MiB. Source: "Put Page (REST API)", Remarks."""
-BLOCK: Final = 64 << 10
-"""What is looked at as a whole: a block is zero, or it is sent. The digest of an image splits it the same way."""
 BRIDGE: Final = 64 << 10
 """A hole up to this long is sent along as zeros. The service takes 500 requests and 60 MiB a second for each blob
 ("Scalability and performance targets for Blob storage"), so that a request costs as much as 123 KiB."""

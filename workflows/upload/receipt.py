@@ -1,4 +1,4 @@
-"""Who a blob is, where it lies, what is kept of an upload: the values that the parts of this room hand to each other."""
+"""Who a blob is, where it lies, what is kept of an upload: the values that this room's parts hand to each other."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class Identity:
     key: str
     recipe: str
     version: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe} {self.version}, digest {short_digest(self.digest)}"
 
     def metadata(self, *, sealed: bool = False) -> dict[str, str]:
         """Names are C# identifiers and values ASCII, as metadata must be: anything else is percent-encoded."""
@@ -75,7 +78,7 @@ class Remote:
             return "a blob that flight did not make"
         made = " ".join(unquote(self.metadata.get(name, "?")) for name in ("recipe", "version"))
         state = "whole" if self.sealed else "not whole"
-        return f"{made}, {state}, digest {self.digest[:12]}"
+        return f"{made}, {state}, digest {short_digest(self.digest)}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ class Receipt:
             raise FlightError(
                 "this is no receipt of an upload", why=str(error), fix="remove it and upload again"
             ) from error
+
+
+def short_digest(digest: str) -> str:
+    """Enough of a digest for a person to tell two apart."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 def place_in(cloud: Cloud, *, container: str, name: str) -> BlobPlace:

@@ -96,7 +96,8 @@ class BlobService:
 
     def ranges(self) -> tuple[Span, ...]:
         def request() -> list[Span]:
-            return [Span(one.start, one.end + 1) for one in self._blob.list_page_ranges() if not one.cleared]
+            found = self._blob.list_page_ranges()
+            return [Span(int(one.start or 0), int(one.end or 0) + 1) for one in found if not one.cleared]
 
         with self._explained(f"list the pages of {self.place.url}"):
             return merge(self._patience.ask(request))
@@ -132,7 +133,8 @@ class BlobService:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            return self._contact.ask(request)
+            answer: Answer = self._contact.ask(request)
+            return answer
         except ResourceNotFoundError as error:
             if code_of(error) in _MISSING:
                 return None

@@ -1,28 +1,30 @@
 """Sending a VHD: only its data, in parallel, sealed when all of it has arrived.
 
-The blob says at its creation what it will hold (`Identity`). The seal, that same digest, is written last: when the
-pages that the service lists are those that were planned, and under the ETag that they were listed with. A blob without
-a seal, or with another digest in it, is never taken for done.
+The blob says at its creation what it will hold (`Identity`). The seal, that same digest, is written last: when it is
+the digest of the bytes that were sent, when the pages that the service lists are those that were sent, and under the
+ETag that they were listed with. A blob without a seal, or with another digest in it, is never taken for done.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import hashlib
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from flight.workflows.digest import PREFIX, block_lines
 from flight.workflows.kit.errors import BusyError, FlightError, RemoteError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.upload.plan import PAGE, Span, merge, plan_puts, plan_reads
-from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, Remote
+from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, Remote, short_digest
 from flight.workflows.upload.service import FENCE_BITS, Service
+from flight.workflows.vhd.sparse import extents, read_exactly
 
 
 def upload(
@@ -48,9 +50,8 @@ def upload(
     check_may_write(there, identity, to=to, replace=replace)
     with reading(vhd, identity) as fd:
         fence = 1 + secrets.randbits(FENCE_BITS)  # 0 is what everybody has who sets none
-        service.create(
-            identity.size_bytes, metadata=identity.metadata(), fence=fence, over=there.etag if there else None
-        )
+        over = there.etag if there else None
+        service.create(identity.size_bytes, metadata=identity.metadata(), fence=fence, over=over)
         sent = _send_all(fd, identity.size_bytes, service=service, fence=fence, connections=connections, told=told)
     told(Progress(what=f"sealing {to.url}"))
     etag = seal(identity, sent=sent, fence=fence, service=service, to=to)
@@ -64,27 +65,38 @@ def check_may_write(there: Remote | None, identity: Identity, *, to: BlobPlace, 
         return
     raise RemoteError(
         f"{to.url} holds something else",
-        why=f"there is {there}; to be sent is {identity.recipe} {identity.version}, digest {identity.digest[:12]}",
+        why=f"there is {there}; to be sent is {identity}",
         fix="give the image a new version, or set [upload] replace = true in luigi.cfg",
     )
 
 
-@dataclass
 class Sent:
-    """The page runs that the service has taken; senders add to it from their threads."""
+    """What the service has taken, and the digest of what was read for it; senders add to it from their threads."""
 
-    spans: list[Span] = field(default_factory=list)
-    read_bytes: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, reads: Iterable[Span] = ()) -> None:
+        self.spans: list[Span] = []
+        self.read_bytes = 0
+        self._lock = threading.Lock()
+        self._order = collections.deque(reads)
+        self._early: dict[Span, bytes] = {}
+        self._hash = hashlib.sha256()
 
     @property
     def sent_bytes(self) -> int:
         return sum(span.size for span in self.spans)
 
-    def add(self, read: Span, puts: tuple[Span, ...]) -> None:
+    @property
+    def digest(self) -> str:
+        return PREFIX + self._hash.hexdigest()
+
+    def add(self, read: Span, puts: Iterable[Span], lines: bytes) -> None:
+        """One read is wholly sent. `lines` are its lines of the digest, which takes them in the order of the file."""
         with self._lock:
             self.spans.extend(puts)
             self.read_bytes += read.size
+            self._early[read] = lines
+            while self._order and self._order[0] in self._early:
+                self._hash.update(self._early.pop(self._order.popleft()))
 
 
 @contextlib.contextmanager
@@ -111,23 +123,10 @@ def _state(stat: os.stat_result) -> tuple[int, int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev
 
 
-def read_extents(fd: int, *, size: int) -> list[Span]:
-    """Where a file holds data, as its filesystem says; one that knows no holes says: everywhere."""
-    extents, at = [], 0
-    while at < size:
-        try:
-            start = os.lseek(fd, at, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole is left
-            break
-        at = os.lseek(fd, start, os.SEEK_HOLE)
-        extents.append(Span(start, at))
-    return extents
-
-
 def _send_all(fd: int, size: int, *, service: Service, fence: int, connections: int, told: Told) -> Sent:
     """Read, check for zeros and send, `connections` at once; the first failure ends all of it."""
-    reads = plan_reads(read_extents(fd, size=size), size=size)
-    total, sent, left = sum(read.size for read in reads), Sent(), collections.deque(reads)
+    reads = plan_reads((Span(data.start, data.stop) for data in extents(fd)), size=size)
+    total, sent, left = sum(read.size for read in reads), Sent(reads), collections.deque(reads)
 
     def send(read: Span) -> None:
         content = _read_whole(fd, read)
@@ -135,7 +134,7 @@ def _send_all(fd: int, size: int, *, service: Service, fence: int, connections: 
         for put in puts:
             part = content if put == read else content[put.start - read.start : put.stop - read.start]
             service.put(put, part, fence=fence)
-        sent.add(read, puts)
+        sent.add(read, puts, block_lines(content, read.start))
 
     def send_on() -> None:
         while True:
@@ -170,7 +169,7 @@ def _senders(connections: int, left: collections.deque[Span], service: Service) 
 
 
 def _read_whole(fd: int, span: Span) -> bytes:
-    content = os.pread(fd, span.size, span.start)
+    content = read_exactly(fd, span.start, span.size)
     if len(content) != span.size:
         raise FlightError(
             f"could not read {span} of the VHD", why=f"only {len(content)} bytes came", fix="find out who cut it short"
@@ -180,6 +179,12 @@ def _read_whole(fd: int, span: Span) -> bytes:
 
 def seal(identity: Identity, *, sent: Sent, fence: int, service: Service, to: BlobPlace) -> str:
     """Write the seal under the ETag with which all pages were found in place; the ETag that it leaves."""
+    if sent.digest != identity.digest:
+        raise FlightError(
+            "what was sent is not what was to be sent",
+            why=f"the digest of the VHD is {sent.digest}, not {identity.digest}: the blob stays unsealed",
+            fix="convert the image again",
+        )
     now = service.look()
     if now is None or now.fence != fence:
         raise BusyError(
@@ -191,14 +196,14 @@ def seal(identity: Identity, *, sent: Sent, fence: int, service: Service, to: Bl
     if arrived != planned or now.size_bytes != identity.size_bytes:
         raise RemoteError(
             f"{to.url} does not hold what was sent",
-            why=f"sent: {_total(planned)} bytes in {len(planned)} ranges; there: {_total(arrived)} in {len(arrived)}",
+            why=f"sent: {_told(planned, identity.size_bytes)}; there: {_told(arrived, now.size_bytes)}",
             fix="run this again: the blob is not sealed, so it is sent anew",
         )
     return service.describe(identity.metadata(sealed=True), under=now.etag)
 
 
-def _total(spans: tuple[Span, ...]) -> int:
-    return sum(span.size for span in spans)
+def _told(spans: tuple[Span, ...], size: int) -> str:
+    return f"{sum(span.size for span in spans)} of {size} bytes, in {len(spans)} ranges"
 
 
 def _receipt(to: BlobPlace, identity: Identity, service: Service, *, etag: str, sent: Sent, started: float) -> Receipt:
@@ -222,7 +227,7 @@ def recheck(receipt: Receipt, *, service: Service) -> tuple[str, ...]:
     says = {
         "it is not a page blob": not now.is_page_blob,
         "it is not sealed: somebody is sending it, or was killed": not now.sealed,
-        f"it holds another digest, {now.sealed[:12]}": bool(now.sealed) and now.sealed != receipt.digest,
+        f"it holds another digest, {short_digest(now.sealed)}": bool(now.sealed) and now.sealed != receipt.digest,
         f"it has {now.size_bytes} bytes, not {receipt.size_bytes}": now.size_bytes != receipt.size_bytes,
         f"it was written to since: its ETag is {now.etag}, not {receipt.etag}": now.etag != receipt.etag,
     }

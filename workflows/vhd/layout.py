@@ -17,7 +17,7 @@ FOOTER_BYTES: Final = 512
 SECTOR: Final = 512
 MIB: Final = 1 << 20
 LARGEST_BYTES: Final = 1023 << 30
-"""Azure's largest operating system disk made from a VHD. Source: "Prepare a Windows or Linux VHD", Azure documentation."""
+"""Azure's largest OS disk made from a VHD. Source: Azure documentation, "Prepare a Windows VHD to upload to Azure"."""
 COOKIE: Final = b"conectix"
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
 EPOCH: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -68,7 +68,8 @@ class Footer:
 
     @property
     def type_name(self) -> str:
-        return {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCING: "differencing"}.get(self.disk_type, f"type {self.disk_type}")
+        known = {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCING: "differencing"}
+        return known.get(self.disk_type, f"type {self.disk_type}")
 
     @property
     def creator_name(self) -> str:
@@ -117,11 +118,11 @@ def checksum(raw: bytes) -> int:
 
 
 def read_footer(raw: bytes) -> Footer:
-    """What 512 bytes say. Raises FlightError where they are no footer at all; `problems` says what is wrong with one."""
+    """What 512 bytes say, right or wrong. Raises FlightError where they are no footer at all."""
     if len(raw) != FOOTER_BYTES or not raw.startswith(COOKIE):
         raise FlightError("there is no VHD footer", why=f"the last {FOOTER_BYTES} bytes do not begin with 'conectix'")
-    fields = _FOOTER.unpack(raw)
-    _, _, form, after, seconds, creator, _, _, original, current, cylinders, heads, sectors, kind, said, uid, _, _ = fields
+    _, _, form, after, seconds, creator, _, _, *rest = _FOOTER.unpack(raw)
+    original, current, cylinders, heads, sectors, kind, said, uid, _, _ = rest
     return Footer(
         format=form, next_offset=after, made=EPOCH + dt.timedelta(seconds=seconds), creator=creator,
         original_bytes=original, current_bytes=current, geometry=Geometry(cylinders, heads, sectors), disk_type=kind,

@@ -1,6 +1,9 @@
+import errno
 import pickle
 
-from flight.workflows.kit.errors import FlightError, ProgramError
+import pytest
+
+from flight.workflows.kit.errors import FlightError, ProgramError, SpaceError, os_errors_explained
 
 
 def test_an_error_prints_what_why_and_fix_on_lines_of_their_own() -> None:
@@ -16,3 +19,17 @@ def test_an_error_survives_the_way_from_a_worker_process() -> None:
     copy = pickle.loads(pickle.dumps(ProgramError("what", why="why", fix="fix")))
     assert type(copy) is ProgramError
     assert (copy.what, copy.why, copy.fix) == ("what", "why", "fix")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, SpaceError), (errno.EDQUOT, SpaceError), (errno.EACCES, FlightError)]
+)
+def test_the_systems_own_refusals_are_explained(number: int, kind: type[FlightError]) -> None:
+    with pytest.raises(kind, match="could not make the disk") as caught, os_errors_explained("make the disk"):
+        raise OSError(number, "said the system", "/some/file")
+    assert "said the system: /some/file" in caught.value.why
+
+
+def test_a_reader_that_went_away_is_no_fault() -> None:
+    with pytest.raises(BrokenPipeError), os_errors_explained("print"):
+        raise BrokenPipeError

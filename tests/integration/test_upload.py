@@ -1,0 +1,488 @@
+"""Uploads through the SDK's own client to a real Azurite, and images of them through the SDK's own resource manager client."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import http.server
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from azure.core.credentials import AccessToken
+
+from flight.workflows import vhd
+from flight.workflows.cloud import endpoint
+from flight.workflows.cloud.endpoint import AnyToken, Cloud, cloud_of
+from flight.workflows.digest import digest
+from flight.workflows.image import image_place, register
+from flight.workflows.image import recheck as recheck_image
+from flight.workflows.kit.errors import BusyError, ConfigError, RemoteError
+from flight.workflows.rehearsal import servers
+from flight.workflows.rehearsal.azurite import Certificate
+from flight.workflows.settings import Azure, Rehearsal
+from flight.workflows.upload.plan import MOST, Span, merge
+from flight.workflows.upload.probe import check_may_upload
+from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, place_in
+from flight.workflows.upload.service import BlobService
+from flight.workflows.upload.transfer import recheck, upload
+
+from .conftest import Running, free_ports
+
+TAGS = {"recipe": "demo", "version": "1.0.0", "commit": "0" * 40}
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real fixed VHD of 64 MiB: data at odd places, long and short holes, written zeros."""
+    folder, chance = tmp_path_factory.mktemp("disk"), random.Random(5)
+    raw, converted = folder / "demo.raw", folder / "demo.vhd"
+    with open(raw, "wb") as file:
+        file.truncate(64 << 20)
+        for at, size in (
+            (0, 512),
+            (1 << 20, 9 << 20),
+            (12 << 20, 4096),
+            ((12 << 20) + (96 << 10), 4096),
+            (63 << 20, 1),
+        ):
+            file.seek(at)
+            file.write(chance.randbytes(size))
+        file.seek(30 << 20)
+        file.write(bytes(5 << 20))
+    vhd.convert(raw, converted)
+    return converted
+
+
+@pytest.fixture
+def cloud(rehearsal: Running) -> Cloud:
+    return cloud_of(rehearsal.settings.azure, rehearsal.settings.rehearsal)
+
+
+@pytest.fixture
+def place(cloud: Cloud, request: pytest.FixtureRequest) -> BlobPlace:
+    """A name that no other test uses, in a container that is not there yet."""
+    return place_in(cloud, container=f"c{abs(hash(request.node.name)):x}-{time.time_ns():x}", name="demo-1.0.0.vhd")
+
+
+def identity_of(path: Path) -> Identity:
+    return Identity(digest(path), path.stat().st_size, "0123456789ab", "demo", "1.0.0")
+
+
+def downloaded(cloud: Cloud, place: BlobPlace) -> bytes:
+    return cloud.container(place.container).get_blob_client(place.name).download_blob().readall()
+
+
+def sent(path: Path, cloud: Cloud, place: BlobPlace, **more: Any) -> Receipt:
+    return upload(path, to=place, identity=identity_of(path), service=BlobService(cloud, place), **more)
+
+
+def test_the_blob_downloaded_is_the_vhd_byte_for_byte(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
+    receipt = sent(disk, cloud, place)
+    assert downloaded(cloud, place) == disk.read_bytes()
+    assert receipt.sent_bytes < 10 << 20, "holes and zeros are not sent"
+    blob = cloud.container(place.container).get_blob_client(place.name)
+    properties = blob.get_blob_properties()
+    assert properties.blob_type == "PageBlob"
+    assert properties.metadata == identity_of(disk).metadata(sealed=True)
+    assert properties.etag == receipt.etag
+    ranges = merge(Span(one.start, one.end + 1) for one in blob.list_page_ranges())
+    assert sum(span.size for span in ranges) == receipt.sent_bytes
+    assert recheck(receipt, service=BlobService(cloud, place)) == ()
+
+
+def test_a_second_upload_finds_it_there_and_sends_nothing(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
+    first = sent(disk, cloud, place)
+    second = sent(disk, cloud, place)
+    assert (second.sent_bytes, second.puts, second.etag) == (0, 0, first.etag)
+
+
+def test_what_has_changed_since_is_found_by_a_recheck(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
+    receipt, service = sent(disk, cloud, place), BlobService(cloud, place)
+    blob = cloud.container(place.container).get_blob_client(place.name)
+    blob.upload_page(b"x" * 512, 0, 512)
+    (problem,) = recheck(receipt, service=service)
+    assert "was written to since" in problem
+    blob.delete_blob()
+    (problem,) = recheck(receipt, service=service)
+    assert "is gone" in problem
+
+
+def test_a_name_that_holds_something_else_is_an_error_unless_told_to_replace(
+    disk: Path, cloud: Cloud, place: BlobPlace
+) -> None:
+    container = cloud.container(place.container)
+    container.create_container()
+    container.upload_blob(place.name, b"a block blob of somebody's")
+    with pytest.raises(RemoteError, match="holds something else"):
+        sent(disk, cloud, place)
+    sent(disk, cloud, place, replace=True)
+    assert downloaded(cloud, place) == disk.read_bytes()
+
+
+UPLOADER = """
+import sys, time
+from pathlib import Path
+from flight.workflows.cloud.endpoint import Cloud
+from flight.workflows.digest import digest
+from flight.workflows.upload.receipt import Identity, place_in
+from flight.workflows.upload.service import BlobService
+from flight.workflows.upload.transfer import upload
+
+storage, container, name, path, pages_before_pause = sys.argv[1:]
+cloud = Cloud("rehearsal", "0", "devstoreaccount1", storage, "http://127.0.0.1:1")
+place = place_in(cloud, container=container, name=name)
+service, left = BlobService(cloud, place), [None] * int(pages_before_pause)
+put = service.put
+
+def put_until_paused(*args, **more):
+    if not left:
+        print("paused", flush=True)
+        time.sleep(60)
+    left.pop()
+    put(*args, **more)
+
+service.put = put_until_paused
+identity = Identity(digest(Path(path)), Path(path).stat().st_size, "0123456789ab", "demo", "1.0.0")
+upload(Path(path), to=place, identity=identity, service=service, connections=1)
+"""
+
+
+@pytest.mark.parametrize("pages_before_kill", [0, 1, 3])
+def test_an_upload_that_was_killed_is_not_taken_for_done_and_done_by_the_next(
+    disk: Path, cloud: Cloud, place: BlobPlace, pages_before_kill: int
+) -> None:
+    argv = [cloud.storage, place.container, place.name, str(disk), str(pages_before_kill)]
+    with subprocess.Popen([sys.executable, "-c", UPLOADER, *argv], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "paused\n"
+        child.kill()
+    half = BlobService(cloud, place).look()
+    assert half is not None
+    assert half.digest == digest(disk)
+    assert half.size_bytes == disk.stat().st_size
+    assert not half.sealed
+    assert sent(disk, cloud, place).sent_bytes > 0
+    assert downloaded(cloud, place) == disk.read_bytes()
+
+
+def test_of_two_uploaders_the_later_one_wins_and_the_earlier_one_says_so(
+    disk: Path, cloud: Cloud, place: BlobPlace, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.vhd"
+    other.write_bytes(b"y" * (6 << 20))
+    early, original = BlobService(cloud, place), BlobService.put
+
+    def put_after_the_other(span: Span, content: bytes, *, fence: int) -> None:
+        early.put = lambda *args, **more: original(early, *args, **more)  # type: ignore[method-assign]
+        sent(other, cloud, place, replace=True)
+        original(early, span, content, fence=fence)
+
+    early.put = put_after_the_other  # type: ignore[method-assign]
+    with pytest.raises(BusyError, match="somebody else is writing"):
+        upload(disk, to=place, identity=identity_of(disk), service=early, connections=1)
+    assert downloaded(cloud, place) == other.read_bytes()
+    there = BlobService(cloud, place).look()
+    assert there is not None
+    assert there.sealed == digest(other)
+
+
+def test_two_uploaders_that_start_at_once_leave_one_whole_blob(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
+    ends: list[object] = []
+
+    def run() -> None:
+        try:
+            ends.append(sent(disk, cloud, place))
+        except BusyError as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert any(isinstance(end, Receipt) for end in ends)
+    assert sent(disk, cloud, place).sent_bytes == 0
+    assert downloaded(cloud, place) == disk.read_bytes()
+
+
+class Faults:
+    """A way to Azurite on which things go wrong: `faults` says what happens to the next Put Pages."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.faults, self.met = port, list[str](), list[str]()
+        faults = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def pass_on(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                fault = (
+                    faults.faults.pop() if "comp=page" in self.path and self.command == "PUT" and faults.faults else ""
+                )
+                if fault:
+                    faults.met.append(fault)
+                if fault == "damaged":
+                    body = bytes([body[0] ^ 1]) + body[1:]
+                if fault == "cut off":
+                    self.close_connection = True
+                    return
+                if fault == "busy":
+                    self.send_response(503)
+                    self.send_header("x-ms-error-code", "ServerBusy")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                asked = http.client.HTTPConnection("127.0.0.1", faults.port)
+                asked.request(self.command, self.path, body=body or None, headers=dict(self.headers))
+                self.relay(asked.getresponse(), drop=fault == "answer lost")
+                asked.close()
+
+            do_GET = do_HEAD = do_PUT = pass_on
+
+            def relay(self, answer: http.client.HTTPResponse, *, drop: bool) -> None:
+                content = answer.read()
+                if drop:
+                    self.close_connection = True
+                    return
+                self.send_response_only(answer.status, answer.reason)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                        self.send_header(name, value)
+                length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+                self.send_header("Content-Length", length or str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+
+@pytest.fixture
+def faults(rehearsal: Running) -> Iterator[Faults]:
+    made = Faults(rehearsal.settings.rehearsal.blob_port)
+    made.thread.start()
+    yield made
+    made.server.shutdown()
+    made.thread.join()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize("fault", ["damaged", "busy", "cut off", "answer lost"])
+def test_a_page_that_goes_wrong_on_its_way_is_sent_again(
+    disk: Path, cloud: Cloud, place: BlobPlace, faults: Faults, fault: str
+) -> None:
+    through = dataclasses.replace(
+        cloud, storage=f"http://127.0.0.1:{faults.server.server_port}/{endpoint.REHEARSAL_ACCOUNT}"
+    )
+    faults.faults = [fault] * 2
+    upload(disk, to=place, identity=identity_of(disk), service=BlobService(through, place))
+    assert faults.met == [fault] * 2
+    assert downloaded(cloud, place) == disk.read_bytes()
+
+
+# errors --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_that_does_not_run_is_an_error_that_says_how_to_start_it(disk: Path, cloud: Cloud) -> None:
+    (port,) = free_ports(1)
+    gone = dataclasses.replace(cloud, storage=f"http://127.0.0.1:{port}/devstoreaccount1")
+    with pytest.raises(RemoteError, match="flight rehearsal start"):
+        sent(disk, gone, place_in(gone, container="images", name="x.vhd"))
+
+
+def test_an_account_that_does_not_exist_is_an_error_that_names_it(disk: Path) -> None:
+    nowhere = Cloud(
+        "public", "0", "nosuchaccount", "https://nosuchaccount.invalid", "https://manager.invalid", token=AnyToken()
+    )
+    with pytest.raises(RemoteError, match=r"check \[azure\] account \('nosuchaccount'\)"):
+        sent(disk, nowhere, place_in(nowhere, container="images", name="x.vhd"))
+
+
+def test_an_identity_without_permission_is_told_so(
+    disk: Path, cloud: Cloud, place: BlobPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "REHEARSAL_KEY", base64.b64encode(b"another key").decode())
+    with pytest.raises(RemoteError, match="403"):
+        sent(disk, cloud, place)
+
+
+def test_nobody_logged_in_is_an_error_that_says_how_to_log_in(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")  # asks no metadata service of the test's host
+    public = cloud_of(Azure(cloud="public", account="mystore"), Rehearsal())
+    with pytest.raises(RemoteError, match="nobody is logged in") as error:
+        sent(disk, public, place_in(public, container="images", name="x.vhd"))
+    assert "az login" in error.value.fix
+
+
+def test_a_probe_leaves_nothing_behind_and_tells_who_may_not_upload(
+    cloud: Cloud, place: BlobPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_may_upload(cloud, container=place.container)
+    assert list(cloud.container(place.container).list_blobs()) == []
+    monkeypatch.setattr(endpoint, "REHEARSAL_KEY", base64.b64encode(b"another key").decode())
+    with pytest.raises(RemoteError, match="403"):
+        check_may_upload(cloud, container=place.container)
+
+
+# memory --------------------------------------------------------------------------------------------------------------
+
+MEASURED = UPLOADER.replace("connections=1", "connections=8") + (
+    "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+)
+
+
+def test_an_upload_needs_less_than_150_mb_however_large_the_disk_is(
+    cloud: Cloud, place: BlobPlace, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.vhd"
+    with open(large, "wb") as file:
+        file.truncate(4 << 30)
+        for at in range(0, 128 << 20, MOST):
+            file.seek(at * 16)
+            file.write(random.Random(at).randbytes(MOST))
+    argv = [cloud.storage, place.container, place.name, str(large), "1000000"]
+    said = subprocess.run([sys.executable, "-c", MEASURED, *argv], capture_output=True, text=True, check=True).stdout
+    assert int(said) * 1024 < 150_000_000
+
+
+# images --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uploaded(disk: Path, cloud: Cloud, place: BlobPlace) -> Receipt:
+    return sent(disk, cloud, place)
+
+
+def name_of(place: BlobPlace) -> str:
+    return f"demo-{place.container}"
+
+
+@pytest.mark.parametrize("generation", ["V1", "V2"])
+def test_an_image_is_registered_read_back_and_known_again(uploaded: Receipt, cloud: Cloud, generation: str) -> None:
+    to = image_place(cloud, resource_group="flight", name=name_of(uploaded.place), location="West Europe")
+    first = register(uploaded, to=to, cloud=cloud, generation=generation, tags=TAGS)
+    assert not first.was_there
+    found = cloud.compute().images.get("flight", to.name, **cloud.per_call)
+    assert found.hyper_v_generation == generation
+    assert found.tags == {**TAGS, "digest": uploaded.digest}
+    assert found.storage_profile.os_disk.blob_uri == uploaded.place.url
+    assert found.storage_profile.os_disk.os_state == "Generalized"
+    assert found.id.lower() == first.id.lower()
+    assert register(uploaded, to=to, cloud=cloud, generation=generation, tags=TAGS).was_there
+    assert recheck_image(first, cloud=cloud) == ()
+
+
+def test_an_image_of_another_digest_is_replaced_only_when_told_to(uploaded: Receipt, cloud: Cloud) -> None:
+    to = image_place(cloud, resource_group="flight", name=name_of(uploaded.place), location="westeurope")
+    first = register(uploaded, to=to, cloud=cloud, generation="V2", tags=TAGS)
+    other = dataclasses.replace(uploaded, digest="sha256:" + "e" * 64)
+    with pytest.raises(RemoteError, match="is another image"):
+        register(other, to=to, cloud=cloud, generation="V2", tags=TAGS)
+    assert not register(other, to=to, cloud=cloud, generation="V2", tags=TAGS, replace=True).was_there
+    (problem,) = recheck_image(first, cloud=cloud)
+    assert "tag digest" in problem
+
+
+def test_what_the_resource_manager_refuses_is_told_with_its_code(uploaded: Receipt, cloud: Cloud) -> None:
+    name = name_of(uploaded.place)
+    nowhere = image_place(cloud, resource_group="nowhere", name=name, location="westeurope")
+    with pytest.raises(RemoteError, match="az group create --name nowhere --location westeurope"):
+        register(uploaded, to=nowhere, cloud=cloud, generation="V2", tags=TAGS)
+    to = image_place(cloud, resource_group="flight", name=name, location="westeurope")
+    gone = dataclasses.replace(uploaded, place=dataclasses.replace(uploaded.place, url=uploaded.place.url + "x"))
+    with pytest.raises(RemoteError, match="could not create image"):
+        register(gone, to=to, cloud=cloud, generation="V2", tags=TAGS)
+    far = image_place(cloud, resource_group="flight", name=name, location="northeurope")
+    with pytest.raises(RemoteError, match="could not create image"):
+        register(uploaded, to=far, cloud=cloud, generation="V2", tags=TAGS)
+    with pytest.raises(ConfigError):
+        register(uploaded, to=to, cloud=cloud, generation="V9", tags=TAGS)
+
+
+def test_a_blob_that_is_no_vhd_is_refused_as_an_image(cloud: Cloud, place: BlobPlace, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.vhd"
+    broken.write_bytes(b"no footer" + bytes((1 << 20) - 9))
+    receipt = sent(broken, cloud, place)
+    to = image_place(cloud, resource_group="flight", name=name_of(place), location="westeurope")
+    with pytest.raises(RemoteError, match="could not create image"):
+        register(receipt, to=to, cloud=cloud, generation="V2", tags=TAGS)
+
+
+# the cloud's own code path -------------------------------------------------------------------------------------------
+
+
+class Token:
+    """A token as Azurite's `--oauth basic` takes it: it looks at issuer, audience and times, not at the signature."""
+
+    def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
+        assert scopes == ("https://storage.azure.com/.default",)
+        now = int(time.time())
+        claims = {
+            "aud": "https://storage.azure.com",
+            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "iat": now - 60,
+            "nbf": now - 60,
+            "exp": now + 3600,
+        }
+        parts = ({"alg": "HS256", "typ": "JWT"}, claims)
+        text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+        return AccessToken(f"{text}.c2lnbmVk", now + 3600)
+
+
+@pytest.fixture(scope="module")
+def tls_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud as the real ones are: https, and a token instead of a key."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    chain, key, trust = folder / "chain.pem", folder / "key.pem", folder / "ca.pem"
+    chain.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(trust)
+    blob_port, compute_port = free_ports(2)
+    azurite, _ = servers(
+        work=folder,
+        rehearsal=Rehearsal(blob_port=blob_port, compute_port=compute_port),
+        azure=Azure(),
+        certificate=Certificate(chain, key),
+    )
+    azurite.start()
+    account = endpoint.REHEARSAL_ACCOUNT
+    storage = f"https://127.0.0.1:{blob_port}/{account}"
+    yield Cloud("public", "0", account, storage, "https://manager.invalid", token=Token(), trust=trust)
+    azurite.stop()
+
+
+def test_over_https_with_a_token_the_blob_is_the_vhd_byte_for_byte(disk: Path, tls_cloud: Cloud) -> None:
+    place = place_in(tls_cloud, container="images", name="tls.vhd")
+    receipt = sent(disk, tls_cloud, place)
+    assert receipt.place.url.startswith("https://")
+    assert downloaded(tls_cloud, place) == disk.read_bytes()
+    assert recheck(receipt, service=BlobService(tls_cloud, place)) == ()
+
+
+def test_a_server_whose_certificate_is_not_trusted_is_sent_nothing(disk: Path, tls_cloud: Cloud) -> None:
+    distrusting = dataclasses.replace(tls_cloud, trust=None)
+    with pytest.raises(RemoteError, match="REQUESTS_CA_BUNDLE"):
+        sent(disk, distrusting, place_in(distrusting, container="images", name="x.vhd"))
