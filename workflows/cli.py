@@ -145,9 +145,16 @@ def _digest(args: argparse.Namespace) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from flight.workflows import doctor
+    from flight.workflows import doctor, rehearsal
 
-    findings = doctor.examine(load_settings())
+    found = load_settings()
+
+    def servers() -> Sequence[Server]:
+        return rehearsal.servers(
+            work=found.paths.work, rehearsal=found.rehearsal, azure=found.azure, node=found.programs.node
+        )
+
+    findings = tuple(doctor.examine(found, scheduler_url=scheduler_url(), servers=servers))
     _print(doctor.lines(findings))
     return FAULT if any(finding.is_fault for finding in findings) else OK
 

@@ -11,6 +11,7 @@ import ctypes
 import json
 import logging
 import multiprocessing
+import re
 import signal
 import sys
 import threading
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 SCHEDULER_WAIT_S = 2.0
 PR_SET_PDEATHSIG = 1
+CHATTER = re.compile(r"^Informed scheduler|^\[pid %s\] Worker|^Worker %s was stopped|^Running Worker|^Done scheduling")
+"""What Luigi says of itself for each task; each stage says itself when it starts and ends."""
 LOG = logging.getLogger("luigi-interface")
 _checked = False
 
@@ -118,7 +121,9 @@ def _say_interrupted(kind: type[BaseException], error: BaseException, trace: Any
 
 
 def _explain(record: logging.LogRecord) -> bool:
-    """A person sees an error's three lines; its traceback goes to WORK/logs/tracebacks.log."""
+    """A person sees an error's three lines; its traceback goes to WORK/logs/tracebacks.log. Luigi's chatter is left out."""
+    if record.levelno == logging.INFO and CHATTER.search(str(record.msg)):
+        return False
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     if isinstance(error, FlightError):
         text = "".join(traceback.format_exception(error))

@@ -7,16 +7,20 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flight.workflows.cloud.names import check_name
+from flight.workflows.cloud.names import check_name, image_name
 from flight.workflows.cloud.refusal import code_of, refused
-from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
+from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RemoteError
 from flight.workflows.kit.progress import Progress, Told, quiet
+from flight.workflows.kit.run import run
+from flight.workflows.upload.receipt import Receipt
 
 if TYPE_CHECKING:
     from flight.workflows.cloud.endpoint import Cloud
-    from flight.workflows.upload.receipt import Receipt
+    from flight.workflows.recipe import Recipe
+    from flight.workflows.settings import Azure
 
 GENERATIONS: Final = ("V1", "V2")
 OS_STATE: Final = "Generalized"
@@ -104,6 +108,43 @@ def short_location(location: str) -> str:
     return location.replace(" ", "").lower()
 
 
+def register_recipe(
+    blob_receipt: Path,
+    *,
+    cloud: Cloud,
+    azure: Azure,
+    recipe: Recipe,
+    version: str,
+    replace: bool = False,
+    told: Told = quiet,
+) -> ImageReceipt:
+    """Register the uploaded blob of a recipe as RECIPE-VERSION; its tags say recipe, version, digest, source commit."""
+    name = image_name(recipe.name, version)
+    return register(
+        Receipt.from_json(blob_receipt.read_text()),
+        to=image_place(cloud, resource_group=azure.resource_group, name=name, location=azure.location),
+        cloud=cloud,
+        generation=recipe.azure.generation,
+        tags={"recipe": recipe.name, "version": version, "commit": source_commit(recipe.folder)},
+        replace=replace,
+        told=told,
+    )
+
+
+def source_commit(folder: Path) -> str:
+    """The commit that a folder is at, `-dirty` where files differ from it; `unknown` where git knows none."""
+    try:
+        argv: list[str | Path] = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return run(argv, why="find the source commit", timeout_s=30).out.strip() or "unknown"
+    except ProgramError:
+        return "unknown"
+
+
+def look_again(receipt_at: Path, *, cloud: Cloud) -> tuple[str, ...]:
+    """Every way in which the image is not what the receipt in this file says."""
+    return recheck(ImageReceipt.from_json(receipt_at.read_text()), cloud=cloud)
+
+
 def register(
     blob: Receipt,
     *,
@@ -117,6 +158,7 @@ def register(
 ) -> ImageReceipt:
     """Bring about a managed image of an uploaded blob, or find that it is there. `tags` gain the blob's digest.
 
+    The same digest, generation and region are the same image: from which blob, and which commit, decides nothing.
     `images` takes the place of the SDK's operations. Raises RemoteError where Azure refuses, is not reached, or where
     the name is another image's and `replace` is not said.
     """
@@ -134,32 +176,34 @@ def register(
         if there and not is_being_made(there, wanted):
             azure.delete(told)
         azure.create(wanted, told)
-        _check_read_back(to, azure.get(), wanted)
+        there = azure.get()
+        _check_read_back(to, there, wanted)
+    assert there is not None
     return ImageReceipt(
         place=to,
         id=to.id,
         digest=blob.digest,
-        blob=blob.place.url,
+        blob=_disk(there).get("blobUri", ""),
         generation=generation,
-        tags=dict(wanted.tags),
+        tags=dict(there.get("tags") or {}),
         was_there=not found,
         seconds=round(time.monotonic() - started, 3),
     )
 
 
-def differences(image: Mapping[str, Any], wanted: WantedImage) -> tuple[str, ...]:
-    """Every way in which an image, as Azure's JSON shows it, is not the wanted one."""
-    properties = image.get("properties") or {}
-    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+def differences(image: Mapping[str, Any], wanted: WantedImage, *, exactly: bool = False) -> tuple[str, ...]:
+    """Every way in which an image, as Azure's JSON shows it, is not the wanted one; `exactly`: also in origin and tags."""
     tags = image.get("tags") or {}
     compared = {
         "state": (_state(image), "Succeeded"),
         "region": (short_location(image.get("location", "")), wanted.location),
-        "generation": (properties.get("hyperVGeneration"), wanted.generation),
-        "OS state": (disk.get("osState"), OS_STATE),
-        "blob": (disk.get("blobUri"), wanted.blob_url),
-        **{f"tag {name}": (tags.get(name), value) for name, value in wanted.tags.items()},
+        "generation": ((image.get("properties") or {}).get("hyperVGeneration"), wanted.generation),
+        "OS state": (_disk(image).get("osState"), OS_STATE),
+        "digest": (tags.get("digest"), wanted.tags["digest"]),
     }
+    if exactly:
+        compared["blob"] = (_disk(image).get("blobUri"), wanted.blob_url)
+        compared |= {f"tag {name}": (tags.get(name), value) for name, value in wanted.tags.items() if name != "digest"}
     return tuple(f"its {what} is {is_!r}, not {to_be!r}" for what, (is_, to_be) in compared.items() if is_ != to_be)
 
 
@@ -177,6 +221,10 @@ def _is_ours(image: Mapping[str, Any], wanted: WantedImage) -> bool:
     return (image.get("tags") or {}).get("digest") == wanted.tags["digest"]
 
 
+def _disk(image: Mapping[str, Any]) -> Mapping[str, Any]:
+    return ((image.get("properties") or {}).get("storageProfile") or {}).get("osDisk") or {}
+
+
 def _state(image: Mapping[str, Any]) -> str:
     return str((image.get("properties") or {}).get("provisioningState", ""))
 
@@ -187,7 +235,7 @@ def recheck(receipt: ImageReceipt, *, cloud: Cloud, images: Any = None) -> tuple
     there = _Images(receipt.place, cloud, images).get()
     if there is None:
         return (f"{receipt.place} is gone",)
-    return tuple(f"{receipt.place}: {difference}" for difference in differences(there, wanted))
+    return tuple(f"{receipt.place}: {difference}" for difference in differences(there, wanted, exactly=True))
 
 
 class _Images:
@@ -245,12 +293,12 @@ def _held_by_another(place: ImagePlace, differs: tuple[str, ...]) -> RemoteError
     return RemoteError(
         f"{place} is another image",
         why="; ".join(differs),
-        fix="give the image a new version, or set [upload] replace = true in luigi.cfg",
+        fix="give the image a new version, or add --replace",
     )
 
 
 def _check_read_back(place: ImagePlace, image: Mapping[str, Any] | None, wanted: WantedImage) -> None:
-    problems = differences(image, wanted) if image else ("it is not there",)
+    problems = differences(image, wanted, exactly=True) if image else ("it is not there",)
     if problems:
         raise RemoteError(
             f"{place} is not what was asked for",

@@ -61,7 +61,7 @@ class InstallPackages(Stage):
         return direct.install_packages(
             plan_of(self.recipe, self.version), to,
             cache=self.settings.paths.work / "cache", programs=self.settings.programs,
-            log_to=self.log_to("packages"), told=self.say,
+            log_to=self.logs, told=self.say,
         )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class BuildImage(Stage):
 
         return direct.build_disk(
             plan_of(self.recipe, self.version), self.before.path, to,
-            programs=self.settings.programs, log_to=self.log_to("build"), told=self.say,
+            programs=self.settings.programs, log_to=self.logs, told=self.say,
         )  # fmt: skip
 
 
@@ -96,15 +96,22 @@ class PrepareImage(Stage):
     def facts(self) -> Mapping[str, Any]:
         from flight.workflows import prepare
 
-        return {"operations": list(prepare.OPERATIONS)}
+        return prepare.facts()
 
     def make(self, to: Path) -> Mapping[str, Any]:
         from flight.workflows import prepare
+        from flight.workflows.hypervisor.probe import probe
 
+        work, programs = self.settings.paths.work, self.settings.programs
         return prepare.prepare(
-            self.before.path, to,
-            programs=self.settings.programs, work=self.settings.paths.work, log_to=self.log_to("prepare"), told=self.say,
-        )  # fmt: skip
+            self.before.path,
+            to,
+            programs=programs,
+            work=work,
+            log_to=self.logs / "prepare.log",
+            accelerated=probe(programs.qemu_system, work).has_kvm,
+            told=self.say,
+        )
 
 
 class ConvertImage(Stage):
@@ -151,9 +158,9 @@ class Remote(Stage):
     def endpoint(self) -> Cloud:
         """Where this stage's Azure answers; the rehearsal is started where it does not run."""
         from flight.workflows.cloud.endpoint import cloud_of
-        from flight.workflows.rehearsal import control
+        from flight.workflows import rehearsal
 
-        control.ensure_if_used(
+        rehearsal.ensure_if_used(
             work=self.settings.paths.work,
             rehearsal=self.settings.rehearsal,
             azure=self.azure,

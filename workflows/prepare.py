@@ -106,6 +106,8 @@ KERNEL_FIX = (
     "libguestfs boots a kernel of this host: apt-get install linux-image-cloud-amd64, and chmod 0644 /boot/vmlinuz-*; "
     "libguestfs-test-tool says more"
 )
+NO_APPLIANCE = ("supermin", "appliance", "guestfs_launch", "exited with error status")
+"""What libguestfs says where its Linux could not be made, or did not start."""
 LONGEST_SOCKET_FOLDER = 70
 """A socket's path has at most 107 bytes; libguestfs puts a folder and a name of its own below this one."""
 LEAST_FREE_BYTES = 256 << 20
@@ -265,6 +267,6 @@ def _guestfs(argv: list[str], doing: str, env: dict[str, str], *, log_to: Path, 
         said = " ".join(" ".join(lines).split())  # libguestfs breaks its messages into lines of 76 columns
         if FOREIGN_GUEST in said or any(line.startswith(NOT_TRIMMED) for line in lines):
             raise CannotTrim(error.what, why=error.why, fix=error.fix) from None
-        fix = KERNEL_FIX if "supermin" in said or "appliance" in said else error.fix
+        fix = KERNEL_FIX if any(words in said for words in NO_APPLIANCE) else error.fix
         raise type(error)(error.what, why=error.why, fix=fix) from None
     return lines

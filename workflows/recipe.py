@@ -153,9 +153,11 @@ def problems(path: Path) -> list[Finding]:
 
 def read(path: Path) -> tuple[Recipe | None, list[Finding]]:
     """The recipe as far as it could be read (None where faults keep it from being one), and its faults."""
-    text = path.read_text()
     try:
+        text = path.read_text()
         given = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        return None, [Finding(Where(shown(path), 0), "not text in UTF-8", str(error))]
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1

@@ -91,10 +91,12 @@ class Stage(luigi.Task):
         facts = artefact.load_facts(self.place.folder)
         return facts.found if facts else {}
 
-    def log_to(self, name: str) -> Path:
-        """Where a program's words go: beside the artefact."""
-        self.place.folder.mkdir(parents=True, exist_ok=True)
-        return self.place.folder / f"{name}.log"
+    @property
+    def logs(self) -> Path:
+        """The folder for programs' words: beside the artefact."""
+        logs = self.place.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        return logs
 
     def output(self) -> luigi.LocalTarget:
         return luigi.LocalTarget(str(self.path))

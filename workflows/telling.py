@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 
-from flight.workflows.kit.progress import Progress, Told, at_most_every, quiet
+from flight.workflows.kit.progress import Progress, Told, at_most_every, once_every, quiet
 
 __all__ = ["quiet", "say_status", "to_all"]
 
@@ -39,7 +39,7 @@ def to_all(*, title: str, message: Message, percentage: Percentage) -> Iterator[
         with _bar(title) as bar:
             yield _both(to_page, at_most_every(BAR_S, bar))
     else:
-        yield _both(to_page, at_most_every(LINE_S, line))
+        yield _both(to_page, once_every(LINE_S, line))
 
 
 def say_status(message: Message, text: str) -> None:

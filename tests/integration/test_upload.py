@@ -9,19 +9,22 @@ import http.server
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trustme
 from azure.core.credentials import AccessToken
 
-from flight.workflows import vhd
+from flight.workflows import image, vhd
+from flight.workflows import upload as workflow_upload
 from flight.workflows.cloud import endpoint
 from flight.workflows.cloud.endpoint import AnyToken, Cloud, cloud_of
 from flight.workflows.digest import digest
@@ -401,7 +404,7 @@ def test_an_image_of_another_digest_is_replaced_only_when_told_to(uploaded: Rece
         register(other, to=to, cloud=cloud, generation="V2", tags=TAGS)
     assert not register(other, to=to, cloud=cloud, generation="V2", tags=TAGS, replace=True).was_there
     (problem,) = recheck_image(first, cloud=cloud)
-    assert "tag digest" in problem
+    assert "its digest is" in problem
 
 
 def test_what_the_resource_manager_refuses_is_told_with_its_code(uploaded: Receipt, cloud: Cloud) -> None:
@@ -486,3 +489,39 @@ def test_a_server_whose_certificate_is_not_trusted_is_sent_nothing(disk: Path, t
     distrusting = dataclasses.replace(tls_cloud, trust=None)
     with pytest.raises(RemoteError, match="REQUESTS_CA_BUNDLE"):
         sent(disk, distrusting, place_in(distrusting, container="images", name="x.vhd"))
+
+
+# as the stages ask for it ---------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What is read of a recipe here."""
+
+    name: str
+    folder: Path
+    azure: Any
+
+
+def test_a_recipe_is_sent_registered_and_looked_at_again_by_its_receipts(
+    disk: Path, cloud: Cloud, place: BlobPlace, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    commit = ["-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "-q", "--allow-empty", "-m", "first"]
+    subprocess.run(["git", "-C", tmp_path, *commit], check=True)
+    found = {"digest": digest(disk), "file_bytes": disk.stat().st_size}
+    name = name_of(place)
+    who = workflow_upload.identity(found, key="0123456789ab", recipe=name, version="1.0.0~rc1")
+    receipt = workflow_upload.send(disk, cloud=cloud, container=place.container, identity=who)
+    assert receipt.place.name == f"{name}-1.0.0-rc1.vhd"
+    (tmp_path / "blob.json").write_text(receipt.to_json())
+    recipe: Any = Recipe(name, tmp_path, SimpleNamespace(generation="V2"))
+    made = image.register_recipe(tmp_path / "blob.json", cloud=cloud, azure=Azure(), recipe=recipe, version="1.0.0~rc1")
+    (tmp_path / "image.json").write_text(made.to_json())
+    assert made.tags == {"recipe": name, "version": "1.0.0~rc1", "digest": digest(disk), "commit": made.tags["commit"]}
+    assert re.fullmatch(r"[0-9a-f]{40}", made.tags["commit"])
+    assert workflow_upload.look_again(tmp_path / "blob.json", cloud=cloud) == ()
+    assert image.look_again(tmp_path / "image.json", cloud=cloud) == ()
+    elsewhere = dataclasses.replace(cloud, storage="http://127.0.0.1:1/devstoreaccount1")
+    (problem,) = workflow_upload.look_again(tmp_path / "blob.json", cloud=elsewhere)
+    assert "the settings lead to http://127.0.0.1:1/" in problem

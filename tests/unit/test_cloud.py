@@ -205,10 +205,22 @@ def manager(status: int, code: str) -> HttpResponseError:
         pytest.param(manager(401, "InvalidAuthenticationToken"), "401", "az login", id="bad token"),
         pytest.param(manager(400, "Novel"), "400 Novel: Novel in words.", "", id="a code never heard of"),
         pytest.param(
-            ClientAuthenticationError("DefaultAzureCredential failed to retrieve a token.\nAttempted: lots"),
-            "nobody is logged in to Azure: DefaultAzureCredential failed to retrieve a token.",
+            ClientAuthenticationError(
+                "DefaultAzureCredential failed.\n\tAzureCliCredential: Azure CLI not found on path"
+            ),
+            "nobody is logged in to Azure",
             "az login",
             id="nobody logged in",
+        ),
+        pytest.param(
+            ClientAuthenticationError(
+                "DefaultAzureCredential failed.\nAttempted credentials:\n"
+                "\tEnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided.\n"
+                "\tAzureCliCredential: Azure CLI not found on path"
+            ),
+            "logging in to Azure failed: EnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client",
+            "az login",
+            id="a login that fails",
         ),
         pytest.param(
             ServiceRequestError("HTTPSConnection(host='mystore…'): Failed to resolve 'mystore…'"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from flight.workflows import image
 from flight.workflows.cloud.endpoint import Cloud
 from flight.workflows.image import (
     ImagePlace,
@@ -20,7 +22,7 @@ from flight.workflows.image import (
     register,
     short_location,
 )
-from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
+from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RemoteError
 from flight.workflows.upload.receipt import Receipt, place_in
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -115,10 +117,9 @@ def test_the_same_name_with_the_same_digest_is_success_and_nothing_is_done() -> 
     ("more", "difference"),
     [
         ({"generation": "V1"}, "its generation is 'V2', not 'V1'"),
-        ({"tags": {**TAGS, "commit": "def"}}, "its tag commit is 'abc', not 'def'"),
         ({"to": ImagePlace("rehearsal", SUBSCRIPTION, "flight", "demo-1", "northeurope")}, "its region is"),
     ],
-    ids=["generation", "tag", "region"],
+    ids=["generation", "region"],
 )
 def test_the_same_name_with_anything_else_is_an_error_that_says_so_unless_told_to_replace(
     more: Mapping[str, Any], difference: str
@@ -131,6 +132,23 @@ def test_the_same_name_with_anything_else_is_an_error_that_says_so_unless_told_t
     assert images.asked == ["create"]
     assert not registered(images, **more, replace=True).was_there
     assert images.asked == ["create", "delete", "create"]
+
+
+def test_another_blob_or_commit_of_the_same_digest_is_the_same_image_and_the_receipt_tells_what_is_there() -> None:
+    images = Images()
+    registered(images)
+    receipt = registered(images, tags={**TAGS, "commit": "def"})
+    assert receipt.was_there
+    assert receipt.tags["commit"] == "abc"
+    assert recheck(receipt, cloud=CLOUD, images=images) == ()
+
+
+def test_another_digest_under_the_same_name_is_an_error() -> None:
+    images = Images()
+    registered(images)
+    images.kept["demo-1"]["tags"]["digest"] = "e" * 64
+    with pytest.raises(RemoteError, match="is another image"):
+        registered(images)
 
 
 def test_our_own_image_that_azure_failed_to_make_is_made_again() -> None:
@@ -192,7 +210,8 @@ def test_a_recheck_finds_nothing_where_all_is_well_and_every_change_where_it_is_
 
 def test_an_image_of_which_azure_tells_nothing_differs_in_everything() -> None:
     wanted = WantedImage("westeurope", "V2", "http://x", {"digest": "d"})
-    assert len(differences({}, wanted)) == 6
+    assert len(differences({}, wanted)) == 5
+    assert len(differences({}, wanted, exactly=True)) == 6
 
 
 def test_a_receipt_is_read_as_it_was_written() -> None:
@@ -217,3 +236,13 @@ def test_a_region_is_known_by_its_short_name(location: str, short: str) -> None:
 def test_a_place_with_a_name_that_azure_refuses_is_an_error(wrong: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         image_place(CLOUD, **{"resource_group": "flight", "name": "demo-1", "location": "westeurope", **wrong})
+
+
+def test_a_folder_that_is_in_no_repository_has_an_unknown_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_git(argv: list[str], **_: Any) -> None:
+        raise ProgramError("could not find the source commit", why="fatal: not a git repository")
+
+    monkeypatch.setattr(image, "run", no_git)
+    assert image.source_commit(tmp_path) == "unknown"

@@ -214,6 +214,28 @@ def test_bad_templates_are_told_at_once(tmp_path: Path) -> None:
     assert len(why.splitlines()) == 4
 
 
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("{{ 1 / zero }}", "ZeroDivisionError"),
+        ("{{ zero | join }}", "TypeError"),
+        ("{% include chosen %}", "TemplateNotFound: 'nowhere.j2'"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
+    ],
+    ids=["division", "wrong type", "chosen include", "without end"],
+)
+def test_an_expression_that_fails_is_told_with_its_line(tmp_path: Path, expression: str, said: str) -> None:
+    recipe = recipe_of(tmp_path, {"r.ks.j2": '\n{% include "p.j2" %}', "p.j2": f"x\n\n{expression}"})
+    assert re.search(rf"p\.j2:3: {said}", faults_of(recipe, zero=0, chosen="nowhere.j2"))
+
+
+@pytest.mark.parametrize("name", ["r.ks", "r.ks.j2"])
+def test_a_kickstart_is_text(tmp_path: Path, name: str) -> None:
+    recipe = recipe_of(tmp_path, {name: ""})
+    (tmp_path / name).write_bytes(b"text\n\xff\n")
+    assert "not text in UTF-8" in faults_of(recipe)
+
+
 def test_nothing_in_a_template_changes_from_time_to_time(tmp_path: Path) -> None:
     assert "No filter named 'random'" in faults_of(recipe_of(tmp_path, {"r.ks.j2": "{{ [1, 2] | random }}"}))
 

@@ -186,6 +186,11 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         assert place in caught.value.why
 
 
+def test_a_recipe_is_text(folder: Path) -> None:
+    (folder / "ours.toml").write_bytes(b'release = "\xff"\n')
+    assert "not text in UTF-8" in str(recipes.problems(folder / "ours.toml")[0])
+
+
 def test_a_secret_in_a_url_is_not_repeated(folder: Path) -> None:
     written(folder, REPOSITORY.replace("//v.", "//me:hunter2@v."))
     with pytest.raises(RecipeError) as caught:

@@ -266,6 +266,27 @@ def peek(path: Path, at: int, length: int) -> bytes:
         return file.read(length)
 
 
+def sharing(one: int, request: int, other: int) -> int:
+    """What FICLONE does, as far as a reader of the files can tell."""
+    assert request == 0x40049409  # FICLONE of linux/fs.h
+    os.pwrite(one, sparse.read_exactly(other, 0, os.fstat(other).st_size), 0)
+    return 0
+
+
+def test_where_files_can_share_blocks_nothing_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcntl.ioctl", sharing)
+    monkeypatch.setattr(sparse, "copy", failing(errno.EIO))
+    raw = make_gpt(tmp_path / "a.raw", 8000)
+    assert vhd.convert(raw, tmp_path / "a.vhd")["shares_blocks"] is True
+    assert vhd.require_uploadable(tmp_path / "a.vhd").current_bytes == 4 * MIB
+
+
+def test_a_share_that_fails_for_another_reason_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcntl.ioctl", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        vhd.convert(make_gpt(tmp_path / "a.raw", 8192), tmp_path / "a.vhd")
+
+
 # Conversion --------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ The clouds' hosts are those of `az cloud list`; the chain of credentials is azur
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,4 +147,6 @@ def cloud_of(azure: Azure, rehearsal: Rehearsal) -> Cloud:
 def _chain(authority: str) -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
+    # What it warns of stands in the error that it raises, which a person gets in three lines.
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)
     return DefaultAzureCredential(authority=authority or None, process_timeout=10)

@@ -97,7 +97,9 @@ def refused(
         fix = FIXES.get(code_of(error)) or BY_STATUS.get(error.status_code, "")
         return RemoteError(what, why=_said(error), fix=fix.format(group=group, location=location))
     if isinstance(error, ClientAuthenticationError):
-        return RemoteError(what, why=f"nobody is logged in to Azure: {_first_line(error)}", fix=LOG_IN)
+        tried = _failed_logins(str(error))
+        why = f"logging in to Azure failed: {tried}" if tried else "nobody is logged in to Azure"
+        return RemoteError(what, why=why, fix=LOG_IN)
     return RemoteError(what, why=_first_line(error), fix=_way_there(error, cloud))
 
 
@@ -108,6 +110,13 @@ def _said(error: HttpResponseError) -> str:
     message = lines[0] if lines else str(error.reason or "")
     code = code_of(error)
     return f"{error.status_code} {code}: {message}" if code else f"{error.status_code}: {message}"
+
+
+def _failed_logins(text: str) -> str:
+    """What went wrong with the ways to log in that were there to be tried, of all that azure-identity looked for."""
+    absent = ("unavailable", "not found", "not installed", "could not be found", "requires the", "https://aka.ms")
+    attempts = (line.strip() for line in text.splitlines() if line.startswith("\t"))
+    return "; ".join(line for line in attempts if not any(word in line for word in absent))
 
 
 def _first_line(error: AzureError) -> str:

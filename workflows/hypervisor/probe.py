@@ -119,8 +119,8 @@ def _why_no_kvm(emulator: str, disk: Path) -> str:
     try:
         _run_guest(plan_probe(emulator, disk, has_kvm=True), timeout_s=KVM_TIMEOUT_S)
     except ProgramError as error:
-        quoted = [line.strip() for line in error.why.splitlines()]
-        return f"{error.what}: {quoted[0].removeprefix('| ')}" if quoted else error.what
+        said = [line.strip().removeprefix("| ") for line in error.why.splitlines() if line.strip().startswith("| ")]
+        return said[0] if said else error.what
     return ""
 
 

@@ -27,6 +27,7 @@ TELL_EVERY_S: Final = 1.0
 SETTLE_S: Final = 0.5
 """After a sign, this much more of the console is waited for: a panic's words come in many lines."""
 QUOTED_LINES: Final = 15
+LOOK: Final = "`flight doctor` tells what this host lacks; [libvirt] in luigi.cfg says how guests are run"
 
 
 class Guest:
@@ -43,7 +44,7 @@ class Guest:
         try:
             self.domain = connection.createXML(order.xml, flags)
         except libvirt.libvirtError as error:
-            raise ProgramError(f"could not start the guest {order.name}", why=str(error)) from error
+            raise ProgramError(f"could not start the guest {order.name}", why=str(error), fix=LOOK) from error
 
     def _hear(self, _connection: object, _domain: object, event: int, detail: int, _opaque: object) -> None:
         self._events.append((event, detail))

@@ -11,43 +11,22 @@ import os
 import re
 import shutil
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flight.workflows.kickstart.plan import InstallPlan
+from flight.workflows.install.sources import Source, place_key, render_logins, render_sources
 from flight.workflows.kit.arriving import MARK, arriving, remove
-from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RecipeError, RemoteError, SpaceError
+from flight.workflows.kit.errors import FlightError, ProgramError, RecipeError, RemoteError, SpaceError
 from flight.workflows.kit.progress import Progress, Told
 from flight.workflows.kit.run import run
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-"""The distribution's own keys, from the package debian-archive-keyring."""
 REACHING = re.compile(
     r"^Acquire::(https?::(Proxy|Verify|CaInfo|CaPath|No-Cache)|Check-(Valid-Until|Date)|Retries)", re.I
 )
 """What the host's administrator decided about reaching mirrors; nothing else of the host's configuration applies."""
-NAME = re.compile(r"[a-z0-9][a-z0-9+.]*(-[a-z0-9+.]+)*(:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?")
-"""A package as apt-get takes it: an option, a pattern or a trailing minus (which removes) does not match.
-
-Source: Debian Policy 5.6.7 (Package) and 5.6.12 (Version).
-"""
-ARCHITECTURES = {"x86_64": "amd64"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One line of sources.list. `login`: user and password, never part of the URL."""
-
-    url: str
-    suite: str
-    components: tuple[str, ...] = ("main",)
-    key: Path = KEYRING
-    key_sha256: str = ""
-    login: tuple[str, str] = ("", "")
-    named: str = "the distribution's mirror"
 
 
 @dataclass(frozen=True)
@@ -64,54 +43,6 @@ class Deb:
     def installed(self) -> str:
         """What dpkg's status file would hold, had it been installed."""
         return f"{self.stanza.rstrip()}\nStatus: install ok installed\n"
-
-
-def sources_of(plan: InstallPlan, environment: Mapping[str, str]) -> tuple[Source, ...]:
-    """The sources to build from: the mirror, then the plan's repositories. Raises ConfigError where a login is missing."""
-    private = (
-        Source(
-            url=each.url,
-            suite=each.suite or plan.release,
-            components=each.components or ("main",),
-            key=Path(each.key) if each.key else KEYRING,
-            key_sha256=each.key_sha256,
-            login=(
-                _variable(each.user_from, each.name, environment),
-                _variable(each.password_from, each.name, environment),
-            ),
-            named=f"the repository '{each.name}'",
-        )
-        for each in plan.repositories
-    )
-    return (Source(plan.mirror, plan.release), *private)
-
-
-def _variable(name: str, repository: str, environment: Mapping[str, str]) -> str:
-    if name and not environment.get(name):
-        raise ConfigError(
-            f"the repository '{repository}' needs a login, and the environment variable {name} is not set",
-            why="a recipe names where its credentials come from and never holds them",
-            fix=f"set {name} and run it again",
-        )
-    return environment.get(name, "") if name else ""
-
-
-def render_sources(sources: Iterable[Source], keys: Sequence[Path] = ()) -> str:
-    """sources.list, each line bound to its key where `keys` are given."""
-    bound = [f"[signed-by={key}] " for key in keys] or [""] * len(tuple(sources))
-    lines = (f"deb {by}{s.url} {s.suite} {' '.join(s.components)}\n" for s, by in zip(sources, bound, strict=True))
-    return "".join(lines)
-
-
-def render_logins(sources: Iterable[Source]) -> str:
-    """auth.conf(5): each login bound to its host and folder. The scheme stands there since apt else insists on https."""
-    lines = []
-    for source in sources:
-        user, password = source.login
-        if user or password:
-            parts = urllib.parse.urlsplit(source.url)
-            lines.append(f"machine {parts.scheme}://{parts.netloc}{parts.path} login {user} password {password}\n")
-    return "".join(lines)
 
 
 def render_configuration(private: Path, *, lists: Path, archives: Path, settings: Iterable[str]) -> str:
@@ -144,19 +75,6 @@ def reaching() -> list[str]:
     return [line for line in dump.splitlines() if REACHING.match(line)]
 
 
-def problems(plan: InstallPlan) -> Iterator[str]:
-    """What apt cannot take, each with file and line."""
-    wanted = plan.packages
-    for name in (*wanted.names, *wanted.excluded):
-        if not NAME.fullmatch(name):
-            yield f"{wanted.where}: '{name}' is no name of a Debian package"
-    if plan.architecture not in ARCHITECTURES:
-        yield f"{wanted.where}: the architecture {plan.architecture} is not built here; give x86_64"
-    for each in plan.repositories:
-        if any(char.isspace() for char in each.url + each.suite) or urllib.parse.urlsplit(each.url).username:
-            yield f"{each.where}: the URL of repository '{each.name}' holds a space or a login"
-
-
 class Apt:
     """apt-get on a root that does not exist yet. `private` is in memory; `lists` and `archives` are this run's own."""
 
@@ -165,7 +83,7 @@ class Apt:
         self.lists, self.archives = scratch / "lists", scratch / "archives"
         for folder in (private / "state", private / "cache", self.lists / "partial", self.archives / "partial"):
             folder.mkdir(parents=True)
-        keys = [_key(source, private / f"key-{place}") for place, source in enumerate(sources)]
+        keys = [place_key(source, private / f"key-{place}") for place, source in enumerate(sources)]
         (private / "sources.list").write_text(render_sources(sources, keys))
         logins = os.open(private / "auth.conf", os.O_WRONLY | os.O_CREAT, 0o600)
         with open(logins, "w") as file:
@@ -175,7 +93,7 @@ class Apt:
         (private / "apt.conf").write_text(text)
 
     def update(self, kept: Path, *, log_to: Path) -> None:
-        """Read the signed indexes. `kept` holds those of an earlier run, so that what did not change is not sent again."""
+        """Read the signed indexes. `kept` holds an earlier run's: what did not change is not sent again."""
         if kept.is_dir():
             shutil.copytree(kept, self.lists, dirs_exist_ok=True)
         self._get("update", "--error-on=any", why="read the package indexes", log_to=log_to)
@@ -200,8 +118,8 @@ class Apt:
     ) -> int:
         """Bring every package file of `rounds` (what to ask apt, which files that brings) into `archives`.
 
-        What the cache holds is linked if its SHA-256 is right and thrown away if not; what apt downloads, and checks, moves
-        into the cache. Returns the bytes downloaded.
+        What the cache holds is linked if its SHA-256 is right and thrown away if not; what apt downloads, and checks,
+        moves into the cache. Returns the bytes downloaded.
         """
         cache.mkdir(parents=True, exist_ok=True)
         debs = [deb for _, brought in rounds for deb in brought]
@@ -288,30 +206,6 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
             "a package source cannot be reached", why=said, fix=f"check the network, the proxy and {where}"
         )
     return error
-
-
-def _key(source: Source, to: Path) -> Path:
-    """The source's key at a path without spaces, with the ending that apt tells its format by; checked by its digest."""
-    if not source.key.is_file():
-        raise ConfigError(
-            f"the signing key of {source.named} is not here: {source.key}",
-            why="packages are only taken from indexes that are signed by a known key",
-            fix="install debian-archive-keyring"
-            if source.key == KEYRING
-            else "put the key there, or correct the recipe",
-        )
-    raw = source.key.read_bytes()
-    found = hashlib.sha256(raw).hexdigest()
-    if source.key_sha256 and found != source.key_sha256.lower():
-        raise ConfigError(
-            f"the signing key of {source.named} is another one: {source.key}",
-            why=f"its SHA-256 is {found}, the recipe says {source.key_sha256}",
-            fix="fetch the key anew from a source you trust, or correct the recipe",
-        )
-    named = to.with_suffix(".asc" if raw.startswith(b"-----BEGIN") else ".gpg")
-    named.write_bytes(raw)
-    named.chmod(0o644)
-    return named
 
 
 def _release(path: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flight.workflows.install.disk import Layout, render_fstab
+from flight.workflows.install.layout import Layout, render_fstab
 from flight.workflows.kickstart.plan import InstallPlan, User, VendorFile
 from flight.workflows.kit.errors import RecipeError
 
@@ -53,8 +53,10 @@ def shared_files(plan: InstallPlan, layout: Layout) -> Iterator[TreeFile]:
 
 
 def render_hosts(hostname: str) -> str:
-    own = "" if hostname == NO_HOSTNAME else f"127.0.1.1 {hostname} {hostname.split('.')[0]}\n"
-    return f"127.0.0.1 localhost\n{own}::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+    """hosts(5). A name of the image's own follows Debian's use of 127.0.1.1."""
+    own = [] if hostname == NO_HOSTNAME else [f"127.0.1.1 {hostname} {hostname.split('.')[0]}".strip()]
+    lines = ["127.0.0.1 localhost", *own, "::1 localhost ip6-localhost ip6-loopback"]
+    return "\n".join([*lines, "ff02::1 ip6-allnodes", "ff02::2 ip6-allrouters", ""])
 
 
 def render_grub_defaults(plan: InstallPlan) -> str:

@@ -9,17 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flight.workflows.install import debian, grub, system
-from flight.workflows.install.disk import (
-    BIOS,
-    EFI,
-    plan_layout,
-    to_qcow2,
-    write_at,
-    write_esp,
-    write_filesystems,
-    write_table,
-)
+from flight.workflows.install.disk import to_qcow2, write_at, write_esp, write_filesystems, write_table
 from flight.workflows.install.isolation import enclosed, from_inside
+from flight.workflows.install.layout import BIOS, EFI, plan_layout
 from flight.workflows.install.times import clamp, clock_of
 from flight.workflows.kit.arriving import MARK, remove
 from flight.workflows.kit.errors import RecipeError
@@ -109,7 +101,8 @@ def _build(
     started = time.time() - 1
     family, layout, log = FAMILIES[plan.family], plan_layout(plan), logs / "disk.log"
     root, changes = system.spread(tree, scratch)
-    clock = clock_of(plan)
+    epoch = plan.source_date_epoch or int(tree.stat().st_mtime)
+    clock = clock_of(epoch)
     machine = system.build_machine(plan, layout, root, scratch, clock)
     told(Progress(0, 0, "configuring the system"))
     system.configure_system(plan, layout, machine, family, log_to=log)
@@ -119,8 +112,7 @@ def _build(
     from_inside(root, system.finish, family.tidy_system)
     boot, core = grub.bios_parts(machine, layout, scratch=scratch, log_to=log)
     files = grub.efi_files(machine, layout, vendor=plan.family, scratch=scratch, log_to=log)
-    if plan.source_date_epoch:
-        clamp(changes, since=started, to=plan.source_date_epoch)
+    clamp(changes, since=started, to=epoch)
     told(Progress(0, 0, "writing the filesystems"))
     disk = scratch / "disk.raw"
     write_table(disk, layout)

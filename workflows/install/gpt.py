@@ -1,6 +1,6 @@
-"""A GUID partition table as bytes: protective MBR, primary and backup headers, entries.
+"""The partition table of a new disk, as bytes: protective MBR, primary and backup headers, entries.
 
-Source: UEFI Specification 2.10, 5.2.3 (protective MBR) and 5.3 (GPT). Numbers are little-endian, addresses in sectors.
+Source: UEFI Specification 2.10, 5.2.3 (protective MBR) and 5.3 (GPT).
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-SECTOR = 512
-ENTRIES, ENTRY_BYTES = 128, 128
-TABLE_SECTORS = ENTRIES * ENTRY_BYTES // SECTOR
+from flight.workflows.gpt import ENTRY, MBR_LARGEST, PROTECTIVE, SECTOR, Header, pack_header
+
+ENTRIES = 128
+TABLE_SECTORS = ENTRIES * ENTRY.size // SECTOR
 BIOS_BOOT = UUID("21686148-6449-6E6F-744E-656564454649")
 ESP = UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
 LINUX = UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
@@ -33,43 +34,21 @@ class Entry:
     @property
     def raw(self) -> bytes:
         name = self.name.encode("utf-16-le")[:72]
-        return struct.pack("<16s16sQQQ72s", self.kind.bytes_le, self.uid.bytes_le, self.first, self.last, 0, name)
+        return ENTRY.pack(self.kind.bytes_le, self.uid.bytes_le, self.first, self.last, 0, name)
 
 
 def render_table(entries: Sequence[Entry], *, disk: UUID, sectors: int) -> tuple[bytes, bytes]:
     """The first 34 sectors of a disk of `sectors`, and its last 33."""
-    table = b"".join(entry.raw for entry in entries).ljust(ENTRIES * ENTRY_BYTES, b"\0")
-    last = sectors - 1
-    primary = _header(table, disk=disk, here=1, other=last, table_at=2, sectors=sectors)
-    backup = _header(table, disk=disk, here=last, other=1, table_at=last - TABLE_SECTORS, sectors=sectors)
-    return protective_mbr(sectors) + primary + table, table + backup
+    table = b"".join(entry.raw for entry in entries).ljust(ENTRIES * ENTRY.size, b"\0")
+    last, usable = sectors - 1, (2 + TABLE_SECTORS, sectors - 2 - TABLE_SECTORS)
+    shape = (ENTRIES, ENTRY.size, zlib.crc32(table))
+    primary = Header(b"\0\0\1\0", 1, last, *usable, disk, 2, *shape)
+    backup = replace(primary, my_lba=last, alternate_lba=1, entries_lba=last - TABLE_SECTORS)
+    return protective_mbr(sectors) + pack_header(primary) + table, table + pack_header(backup)
 
 
 def protective_mbr(sectors: int) -> bytes:
-    """Sector 0: one partition of type EE over the whole disk, no boot code."""
-    size = min(sectors - 1, 0xFFFFFFFF)
-    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, size)
+    """Sector 0: one partition over the whole disk that keeps old tools away, and no boot code."""
+    size = min(sectors - 1, MBR_LARGEST)
+    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", PROTECTIVE, b"\xff\xff\xff", 1, size)
     return bytes(446) + entry + bytes(48) + b"\x55\xaa"
-
-
-def _header(table: bytes, *, disk: UUID, here: int, other: int, table_at: int, sectors: int) -> bytes:
-    def packed(checksum: int) -> bytes:
-        return struct.pack(
-            "<8sIIIIQQQQ16sQIII",
-            b"EFI PART",
-            0x00010000,
-            92,
-            checksum,
-            0,
-            here,
-            other,
-            2 + TABLE_SECTORS,
-            sectors - 2 - TABLE_SECTORS,
-            disk.bytes_le,
-            table_at,
-            ENTRIES,
-            ENTRY_BYTES,
-            zlib.crc32(table),
-        )
-
-    return packed(zlib.crc32(packed(0))).ljust(SECTOR, b"\0")

@@ -11,9 +11,9 @@ import shutil
 import struct
 from pathlib import Path
 
-from flight.workflows.install.disk import BIOS, ROOT, Layout
 from flight.workflows.install.gpt import SECTOR
 from flight.workflows.install.isolation import Bind, Machine
+from flight.workflows.install.layout import BIOS, ROOT, Layout
 from flight.workflows.kit.errors import RecipeError
 
 BOOT_CODE = 440
@@ -124,7 +124,7 @@ def patched_core(core: bytes, *, core_sector: int) -> bytes:
 
 
 def bios_parts(machine: Machine, layout: Layout, *, scratch: Path, log_to: Path) -> tuple[bytes, bytes]:
-    """Boot code for the MBR, and what belongs at the start of the BIOS-boot partition; by the guest's own grub-mkimage."""
+    """Boot code for the MBR, and the start of the BIOS-boot partition; by the guest's own grub-mkimage."""
     modules = machine.root / "usr/lib/grub/i386-pc"
     if not (modules / "boot.img").is_file():
         raise RecipeError(
@@ -166,9 +166,9 @@ def _made_image(
     made = scratch / f"grub-{kind}"
     made.mkdir()
     (made / "early.cfg").write_text(render_search(layout))
+    argv = ["grub-mkimage", "-O", kind, "-d", f"/usr/lib/grub/{kind}", "-p", "/boot/grub"]
     machine.run(
-        ["grub-mkimage", "-O", kind, "-d", f"/usr/lib/grub/{kind}", "-p", "/boot/grub", "-c", "/tmp/made/early.cfg"]
-        + ["-o", "/tmp/made/core.img", *modules],
+        [*argv, "-c", "/tmp/made/early.cfg", "-o", "/tmp/made/core.img", *modules],
         why=f"make the GRUB image for {kind}",
         log_to=log_to,
         mounts=(*machine.mounts, Bind(str(made), "/tmp/made", writable=True)),

@@ -133,7 +133,7 @@ def enclosed(
 
 
 def from_inside(root: Path, work: Callable[..., Any], *args: Any) -> Any:
-    """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it. Runs none of its files.
+    """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it, and nothing of it runs.
 
     An OSError or FlightError is raised here.
     """

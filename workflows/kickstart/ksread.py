@@ -18,9 +18,9 @@ import sys
 import warnings
 from typing import Any
 
-from pykickstart.errors import KickstartError
-from pykickstart.parser import KickstartParser
-from pykickstart.version import makeVersion
+from pykickstart.errors import KickstartError  # type: ignore[import-untyped]
+from pykickstart.parser import KickstartParser  # type: ignore[import-untyped]
+from pykickstart.version import makeVersion  # type: ignore[import-untyped]
 
 SCRIPT_KINDS = ("pre", "post", "traceback", "pre-install", "onerror")
 """By the numbers of pykickstart.constants.KS_SCRIPT_*."""
@@ -55,7 +55,7 @@ class Reader:
 
     def read(self, text: str) -> None:
         """Take in the whole text; nothing that stands in it can raise."""
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if self._open:
                 self._section_line(number, line)
             else:

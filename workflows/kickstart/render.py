@@ -13,12 +13,13 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flight.workflows.kit.finding import Finding, Where, refuse, shown
+from flight.workflows.kit.finding import Finding, Where, refusal, refuse, shown
 from flight.workflows.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _MARK: Final = re.compile("\ue000(\\d+):(\\d+)\ue001")
 TEMPLATE: Final = ".j2"
 """What ends a template's name; anything else is literal."""
+FAILURES: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+"""What an expression of a template can raise; Jinja's own TemplateNotFound is a LookupError."""
 UNSTABLE: Final = ("random", "lipsum")
 """Jinja's filters and globals that give another result each time."""
 
@@ -54,7 +57,7 @@ def render(recipe: Recipe, values: Mapping[str, Any], folders: Sequence[Path] = 
     """
     path = recipe.folder / recipe.kickstart
     if not recipe.kickstart.endswith(TEMPLATE):
-        text = path.read_text()
+        text = _plain_text(path, recipe)
         return Rendered(recipe, text, tuple(Where(shown(path), n) for n in range(1, text.count("\n") + 2)))
     given = {**recipe.variables, **values}
     plain = _Templates((recipe.folder, *folders))
@@ -63,6 +66,14 @@ def render(recipe: Recipe, values: Mapping[str, Any], folders: Sequence[Path] = 
     refuse(f"the kickstart of {recipe.name}", plain.undefined)
     marked = _Templates((recipe.folder, *folders), marks=True)
     return Rendered(recipe, text, _places(marked, marked.render(recipe.kickstart, given), text, path))
+
+
+def _plain_text(path: Path, recipe: Recipe) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        finding = Finding(Where(shown(path), 0), "not text in UTF-8", str(error))
+        raise refusal(f"the kickstart of {recipe.name}", finding) from error
 
 
 class _Templates:
@@ -89,7 +100,15 @@ class _Templates:
             _add_marks(self)
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        return self.environment.get_template(name).render(values)
+        """The text. Raises RecipeError where an expression fails, with its line."""
+        try:
+            return self.environment.get_template(name).render(values)
+        except FAILURES as error:
+            lines = [line for line in traceback.extract_tb(error.__traceback__) if line.filename.endswith(TEMPLATE)]
+            if not lines:
+                raise
+            where = Where(shown(Path(lines[-1].filename)), lines[-1].lineno or 0)
+            raise refusal(f"the kickstart {name}", Finding(where, f"{type(error).__name__}: {error}")) from error
 
     def faults(self, name: str, recipe: Recipe) -> list[Finding]:
         """Syntax errors and missing partials of a template and of all that it names, each where it stands."""
@@ -107,6 +126,9 @@ class _Templates:
                 continue
             except jinja2.TemplateSyntaxError as error:
                 findings.append(Finding(Where(shown(Path(filename)), error.lineno), str(error.message)))
+                continue
+            except UnicodeDecodeError as error:
+                findings.append(Finding(named_at, f"'{name}' is not text in UTF-8", str(error)))
                 continue
             findings += self._compile_faults(source, name, filename)
             named = {other: Where(shown(Path(filename)), line) for other, line in _named(tree) if other not in seen}
@@ -197,10 +219,7 @@ def _line_in_use() -> Where:
     """The template's line that is being rendered, from the stack."""
     frame = sys._getframe(1)
     while frame:
-        template = frame.f_globals.get("__jinja_template__") or frame.f_locals.get("__jinja_template__")
-        if template is None and frame.f_code.co_filename.endswith(TEMPLATE):
-            environment, name = frame.f_globals["environment"], frame.f_globals["name"]
-            template = environment.get_template(name)
+        template = frame.f_globals.get("__jinja_template__")
         if template is not None:
             return Where(shown(Path(template.filename)), template.get_corresponding_lineno(frame.f_lineno))
         assert frame.f_back

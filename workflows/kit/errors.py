@@ -76,5 +76,9 @@ def os_errors_explained(what: str) -> Iterator[None]:
         place = f": {error.filename}" if error.filename else ""
         why = f"{error.strerror or error}{place}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SpaceError(f"could not {what}: the disk is full", why=why, fix="free some space, then run it again") from error
-        raise FlightError(f"could not {what}", why=why, fix="see that the path is right and that you may use it") from error
+            raise SpaceError(
+                f"could not {what}: the disk is full", why=why, fix="free some space, then run it again"
+            ) from error
+        raise FlightError(
+            f"could not {what}", why=why, fix="see that the path is right and that you may use it"
+        ) from error

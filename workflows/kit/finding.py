@@ -35,13 +35,17 @@ class Finding:
         return f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else "")
 
 
-def refuse(what: str, findings: Iterable[Finding], *, fix: str = "") -> None:
-    """Raise a RecipeError that lists every finding once, in the order of their places; nothing where there is none."""
-    found = sorted(set(findings))
-    if not found:
-        return
-    count = "one fault" if len(found) == 1 else f"{len(found)} faults"
-    raise RecipeError(f"{what} has {count}", why="\n       ".join(map(str, found)), fix=fix)
+def refuse(what: str, findings: Iterable[Finding]) -> None:
+    """Raise a RecipeError that lists every finding; nothing where there is none."""
+    found = set(findings)
+    if found:
+        raise refusal(what, *found)
+
+
+def refusal(what: str, *findings: Finding) -> RecipeError:
+    """The error that lists every finding, in the order of their places."""
+    count = "one fault" if len(findings) == 1 else f"{len(findings)} faults"
+    return RecipeError(f"{what} has {count}", why="\n       ".join(map(str, sorted(findings))))
 
 
 def shown(path: Path) -> str:

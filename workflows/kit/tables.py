@@ -58,7 +58,7 @@ class TableReader:
 
     def value(self, given: Any, kind: Any, rules: Mapping[str, Any], place: KeyPath) -> Any:
         """One value, checked; None (and a fault) where it is refused."""
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             return self.table(kind, given, place, {}) if self.typed(given, dict, "a table", place) else None
         if get_origin(kind) is tuple:
             return self.values(given, get_args(kind)[0], place)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flight.workflows.cloud.endpoint import REHEARSAL_ACCOUNT
+from flight.workflows.cloud.endpoint import REHEARSAL, REHEARSAL_ACCOUNT
 from flight.workflows.kit.server import Server, is_taken, owner
 from flight.workflows.rehearsal import azurite
 from flight.workflows.rehearsal.azurite import HOST, Certificate
@@ -103,3 +103,9 @@ def _look(server: Server) -> Status:
     if is_taken(server.port):
         return Status(server.name, "taken", url, server.log, owner=f"by {owner(server.port) or 'another program'}")
     return Status(server.name, "died" if server.has_died else "stopped", url, server.log)
+
+
+def ensure_if_used(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> None:
+    """As `ensure_running`, where the settings name the rehearsal; nothing where they name a real cloud."""
+    if azure.cloud == REHEARSAL:
+        ensure_running(work=work, rehearsal=rehearsal, azure=azure, node=node)

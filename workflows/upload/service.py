@@ -115,9 +115,11 @@ class BlobService:
 
     def _make_container(self) -> None:
         """Made only where it is missing: who may write blobs may not always make containers."""
-        with self._explained(f"make the container '{self.place.container}'"):
+        with self._explained(f"look at the container '{self.place.container}'"):
             ask = self._container.get_container_properties
-            if self._if_there(lambda: ask(connection_timeout=CONNECT_S)) is None:
+            there = self._if_there(lambda: ask(connection_timeout=CONNECT_S))
+        if there is None:
+            with self._explained(f"make the container '{self.place.container}'"):
                 self._contact.ask(self._create_container)
 
     def _create_container(self) -> None:

@@ -66,7 +66,7 @@ def check_may_write(there: Remote | None, identity: Identity, *, to: BlobPlace, 
     raise RemoteError(
         f"{to.url} holds something else",
         why=f"there is {there}; to be sent is {identity}",
-        fix="give the image a new version, or set [upload] replace = true in luigi.cfg",
+        fix="give the image a new version, or add --replace",
     )
 
 

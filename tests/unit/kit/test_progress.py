@@ -1,6 +1,6 @@
 import pytest
 
-from flight.workflows.kit.progress import Progress, at_most_every, human_bytes, human_seconds
+from flight.workflows.kit.progress import Progress, at_most_every, once_every, human_bytes, human_seconds
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,15 @@ def test_progress_is_passed_on_at_most_so_often_but_the_end_always() -> None:
         told(Progress(tenth, 100, "x"))
     told(Progress(100, 100, "x"))
     assert [progress.done for progress in heard] == [0, 10, 20, 100]
+
+
+def test_a_line_is_worth_only_what_takes_long() -> None:
+    now, heard = [0.0], []
+    told = once_every(60, heard.append, clock=lambda: now[0])
+    for second in range(150):
+        now[0] = float(second)
+        told(Progress(second, 149, "x"))
+    assert [progress.done for progress in heard] == [60, 120]
 
 
 @pytest.mark.parametrize(

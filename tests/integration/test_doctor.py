@@ -1,0 +1,320 @@
+"""The doctor's looks at real programs, ports and servers, and at an Azure that refuses."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from flight.workflows.cloud.endpoint import AnyToken, Cloud, cloud_of
+from flight.workflows.doctor.examination import examine, lines
+from flight.workflows.doctor.host import (
+    TOOLS,
+    configured,
+    look_at_firmware,
+    look_at_program,
+    look_at_root,
+    look_at_scheduler,
+    look_at_servers,
+    look_at_work,
+)
+from flight.workflows.doctor.remote import look_at_cloud
+from flight.workflows.doctor.verdict import Finding, Need
+from flight.workflows.kit.errors import ProgramError
+from flight.workflows.kit.server import Server
+from flight.workflows.settings import Azure, Paths, Programs
+
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+AZURE = Azure(cloud="public", subscription=SUBSCRIPTION, account="acct", container="images", location="westeurope")
+
+
+@pytest.mark.parametrize("need", [*configured(Programs()), *TOOLS], ids=lambda need: need.program)
+def test_every_program_that_flight_runs_is_found_here_with_its_version(need: Need) -> None:
+    finding = look_at_program(need)
+    assert finding.verdict == "ok"
+    assert (any(letter.isdigit() for letter in finding.seen.rpartition(" ")[2])) or not need.least
+
+
+def test_an_old_a_broken_and_a_missing_program_are_faults(tmp_path: Path) -> None:
+    for name, script in (("old", "echo qemu-img version 2.8.1"), ("broken", "echo no such library >&2; exit 127")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    seen = [look_at_program(Need(str(tmp_path / name), "qemu-utils", (2, 9))) for name in ("old", "broken", "missing")]
+    assert all(finding.is_fault for finding in seen)
+    assert "2.8.1 is older than 2.9" in seen[0].seen
+    assert "no such library" in seen[1].seen
+    assert "not here" in seen[2].seen
+
+
+def test_a_work_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
+    assert look_at_work(tmp_path / "new" / "work").verdict == "ok"
+    (tmp_path / "file").write_text("")
+    assert look_at_work(tmp_path / "file" / "work").is_fault
+
+
+def test_root_is_told_from_others() -> None:
+    assert look_at_root().is_fault is (os.geteuid() != 0)
+
+
+def test_a_host_without_uefi_firmware_is_told(tmp_path: Path) -> None:
+    assert look_at_firmware(tmp_path).is_fault
+    (tmp_path / "60-edk2.json").write_text(json.dumps({"interface-types": ["uefi"]}))
+    assert not look_at_firmware(tmp_path).is_fault
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Answers with what the server's `answer(method, path)` says: status, headers, body."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _reply(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, headers, body = self.server.answer(self.command, self.path)  # type: ignore[attr-defined]
+        self.send_response_only(status)
+        for name, value in {"Content-Length": str(len(body)), "Date": self.date_time_string(), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _reply
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+class Served:
+    """A small http(s) server on loopback for the length of a with block."""
+
+    def __init__(self, answer: Any, *, context: ssl.SSLContext | None = None) -> None:
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self._server.answer = answer  # type: ignore[attr-defined]
+        self._server.daemon_threads = True
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_address[1]
+
+    def __enter__(self) -> Served:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_luigid_is_told_from_nobody_and_from_a_stranger() -> None:
+    nobody = look_at_scheduler(f"http://127.0.0.1:{free_port()}")
+    assert (nobody.verdict, "flight scheduler start" in nobody.fix) == ("warning", True)
+    with Served(lambda method, path: (200, {}, b'{"response": false}')) as luigid:
+        assert look_at_scheduler(f"http://127.0.0.1:{luigid.port}").verdict == "ok"
+    for reply in ((404, {}, b"no"), (200, {}, b"<html>"), (200, {}, b"[]")):
+        with Served(lambda method, path, reply=reply: reply) as stranger:
+            finding = look_at_scheduler(f"http://127.0.0.1:{stranger.port}")
+            assert finding.is_fault
+            assert f"(pid {os.getpid()})" in finding.seen
+
+
+def test_a_scheduler_that_listens_and_says_nothing_is_a_fault() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        finding = look_at_scheduler(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert finding.is_fault
+    assert "does not answer" in finding.seen
+
+
+def test_a_stranger_on_a_server_s_port_is_a_fault(tmp_path: Path) -> None:
+    port = free_port()
+    server = Server("azurite", tmp_path, ["/nowhere/azurite"], port, lambda: True)
+    assert [finding.verdict for finding in look_at_servers("rehearsal", lambda: [server])] == ["ok"]
+    with socket.create_server(("127.0.0.1", port)):
+        finding = next(look_at_servers("rehearsal", lambda: [server]))
+    assert finding.is_fault
+    assert f"127.0.0.1:{port} is taken by" in finding.seen
+
+
+def test_a_rehearsal_that_is_not_installed_is_a_fault() -> None:
+    def missing() -> list[Server]:
+        raise ProgramError("could not find Azurite", why="there is no azurite", fix="scripts/quickstart")
+
+    finding = next(look_at_servers("rehearsal", missing))
+    assert finding.is_fault
+    assert finding.fix == "scripts/quickstart"
+
+
+def test_the_whole_of_it_on_this_host_with_a_rehearsal_that_runs(rehearsal: Any) -> None:
+    settings = replace(rehearsal.settings, paths=Paths(work=rehearsal.work))
+    url = f"http://127.0.0.1:{free_port()}"
+    findings = tuple(examine(settings, scheduler_url=url, servers=lambda: rehearsal.servers))
+    by_name = {finding.name: finding for finding in findings}
+    assert [finding for finding in findings if finding.is_fault] == []
+    assert {"root", "qemu-img", "KVM", "Debian 13 guests", "libguestfs", "space", "scheduler"} <= by_name.keys()
+    assert "answers" in by_name["rehearsal azurite"].seen
+    assert by_name["storage account"].seen.startswith("StorageV2")
+    assert by_name["clock"].verdict == "ok"
+    assert "512 bytes" in by_name["data-plane role"].seen
+    assert "region" not in by_name
+    assert next(reversed(list(lines(findings)))).endswith("0 to mend")
+    containers = cloud_of(settings.azure, settings.rehearsal).container(settings.azure.container)
+    assert not containers.exists() or not [blob.name for blob in containers.list_blobs() if "doctor" in blob.name]
+
+
+@dataclass
+class FakeAzure:
+    """The few answers of a storage account and of the resource manager that the doctor asks for; one may be spoiled."""
+
+    has_container: bool = True
+    kind: str = "StorageV2"
+    hierarchical: str = "false"
+    date: str = ""
+    put_status: int = 201
+    put_code: str = ""
+    region: str = "westeurope"
+    arm_status: int = 200
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        self.asked.append(f"{method} {path.partition('?')[0]}")
+        if path.startswith("/subscriptions/"):
+            return self.manager(path)
+        status, headers = self.storage(method, path)
+        return status, {**headers, "x-ms-version": "2025-01-05", **({"Date": self.date} if self.date else {})}, b""
+
+    def storage(self, method: str, path: str) -> tuple[int, dict[str, str]]:
+        if "comp=properties" in path:
+            told = {
+                "x-ms-account-kind": self.kind,
+                "x-ms-sku-name": "Standard_LRS",
+                "x-ms-is-hns-enabled": self.hierarchical,
+            }
+            return 200, told
+        stamps = {"ETag": '"1"', "Last-Modified": "Mon, 23 Nov 2026 01:31:10 GMT"}
+        if "restype=container" in path:
+            if method in ("GET", "HEAD") and not self.has_container:
+                return 404, {"x-ms-error-code": "ContainerNotFound"}
+            return {"PUT": 201, "DELETE": 202}.get(method, 200), stamps
+        if method == "PUT":
+            refusal = {"x-ms-error-code": self.put_code} if self.put_code else stamps
+            return self.put_status, refusal
+        return 202, {}
+
+    def manager(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        if self.arm_status != 200:
+            told: dict[str, Any] = {"error": {"code": "AuthorizationFailed", "message": "the client may not"}}
+        elif "page=2" in path:
+            told = {"value": [{"name": "acct", "location": self.region}]}
+        else:
+            more = f"https://127.0.0.1:{self.port}{path}&page=2"
+            told = {"value": [{"name": "another", "location": "eastus"}], "nextLink": more}
+        return self.arm_status, {"Content-Type": "application/json"}, json.dumps(told).encode()
+
+    port: int = 0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trust = tmp_path_factory.mktemp("trust") / "ca.pem"
+    authority.cert_pem.write_to_path(str(trust))
+    return context, trust
+
+
+def looked(
+    azure: FakeAzure, certificate: tuple[ssl.SSLContext, Path], *, settings: Azure = AZURE
+) -> dict[str, Finding]:
+    context, trust = certificate
+    with Served(azure, context=context) as served:
+        azure.port = served.port
+        here = f"https://127.0.0.1:{served.port}"
+        cloud = Cloud("public", SUBSCRIPTION, "acct", f"{here}/acct", here, token=AnyToken(), trust=trust)
+        return {finding.name: finding for finding in look_at_cloud(cloud, settings)}
+
+
+def test_a_cloud_in_which_all_is_well(certificate: tuple[ssl.SSLContext, Path]) -> None:
+    azure = FakeAzure()
+    found = looked(azure, certificate)
+    assert {name: finding.verdict for name, finding in found.items()} == dict.fromkeys(
+        ("names", "login", "storage account", "clock", "data-plane role", "region"), "ok"
+    )
+    assert azure.asked[-1].startswith("GET /subscriptions/")
+    assert any(asked.startswith("DELETE /acct/images/flight-doctor-") for asked in azure.asked)
+    assert "DELETE /acct/images" not in azure.asked
+
+
+def test_a_container_made_for_the_look_is_removed_again(certificate: tuple[ssl.SSLContext, Path]) -> None:
+    azure = FakeAzure(has_container=False)
+    assert looked(azure, certificate)["data-plane role"].verdict == "ok"
+    containers = [asked for asked in azure.asked if asked.endswith("/acct/images")]
+    assert containers[-2:] == ["PUT /acct/images", "DELETE /acct/images"]
+
+
+@pytest.mark.parametrize(
+    ("azure", "name", "verdict", "said", "fix"),
+    [
+        (FakeAzure(kind="BlobStorage"), "storage account", "fault", "BlobStorage", "StorageV2"),
+        (FakeAzure(hierarchical="true"), "storage account", "fault", "hierarchical", "StorageV2"),
+        (FakeAzure(date="Mon, 02 Jan 2006 15:04:05 GMT"), "clock", "fault", "ahead of", "time server"),
+        (
+            FakeAzure(put_status=403, put_code="AuthorizationPermissionMismatch"),
+            "data-plane role",
+            "fault",
+            "403 AuthorizationPermissionMismatch",
+            "Storage Blob Data Contributor",
+        ),
+        (FakeAzure(region="northeurope"), "region", "fault", "northeurope", "location = northeurope"),
+        (FakeAzure(arm_status=403), "region", "fault", "AuthorizationFailed", "role"),
+    ],
+    ids=["kind", "hierarchical", "clock", "role", "region", "no-reader"],
+)
+def test_each_thing_that_azure_would_refuse_is_told(
+    azure: FakeAzure, name: str, verdict: str, said: str, fix: str, certificate: tuple[ssl.SSLContext, Path]
+) -> None:
+    found = looked(azure, certificate)
+    assert found[name].verdict == verdict
+    assert said in found[name].seen
+    assert fix in found[name].fix
+    assert all(finding.verdict == "ok" for other, finding in found.items() if other not in (name, "clock"))
+
+
+def test_an_account_that_the_subscription_does_not_show_is_to_know(certificate: tuple[ssl.SSLContext, Path]) -> None:
+    found = looked(FakeAzure(), certificate, settings=replace(AZURE, account="other"))
+    assert found["region"].verdict == "warning"
+
+
+def test_without_names_that_azure_takes_nothing_is_asked(certificate: tuple[ssl.SSLContext, Path]) -> None:
+    azure = FakeAzure()
+    found = looked(azure, certificate, settings=replace(AZURE, container="No"))
+    assert found["names"].is_fault
+    assert list(found) == ["names", "login"]
+    assert azure.asked == []
+
+
+def test_without_a_login_nothing_is_asked_and_the_ways_in_are_told(
+    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nobody:
+        def get_token(self, *scopes: str, **kwargs: Any) -> Any:
+            from azure.core.exceptions import ClientAuthenticationError
+
+            raise ClientAuthenticationError("DefaultAzureCredential failed to retrieve a token")
+
+    cloud = Cloud("public", SUBSCRIPTION, "acct", "https://127.0.0.1:1/acct", "https://127.0.0.1:1", token=Nobody())
+    found = {finding.name: finding for finding in look_at_cloud(cloud, AZURE)}
+    assert found["login"].is_fault
+    assert "az login" in found["login"].fix
+    assert list(found) == ["names", "login"]
