@@ -49,20 +49,20 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def no_guest_stays() -> Iterator[None]:
+def no_guest_stays(tmp_path: Path) -> Iterator[None]:
     yield
-    assert not running_guests()
+    assert not running_guests(tmp_path)
 
 
-def running_guests(mark: str = "guest=flight-") -> list[int]:
-    """The pids of QEMUs that run a guest of ours."""
+def running_guests(folder: Path) -> list[int]:
+    """The pids of QEMUs that run a guest whose files lie below a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_text().split("\0")
         except OSError:
             continue
-        if "qemu-system" in words[0] and any(mark in word for word in words):
+        if "qemu-system" in words[0] and any(f"{folder}/" in word for word in words):
             found.append(int(path.parent.name))
     return found
 
@@ -270,11 +270,11 @@ def test_a_kill_of_the_parent_leaves_no_guest(tmp_path: Path, number: signal.Sig
     try:
         console = out / "console-bios.log"
         assert until(lambda: console.exists() and b"Linux version" in console.read_bytes())
-        assert len(running_guests()) == 1
+        assert len(running_guests(tmp_path)) == 1
     finally:
         parent.send_signal(number)
         parent.wait(30)
-    assert until(lambda: not running_guests(), within_s=10)
+    assert until(lambda: not running_guests(tmp_path), within_s=20)
     assert not list(out.glob(".arriving-*"))
     assert "flight" not in [line.split()[0] for line in Path("/proc/mounts").read_text().splitlines()]
 

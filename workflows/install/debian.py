@@ -13,7 +13,8 @@ from typing import Any
 
 from flight.workflows.install import apt, bootstrap, sources
 from flight.workflows.install.configure import TreeFile, render_grub_defaults, text_file
-from flight.workflows.install.isolation import Machine, tmpfs
+from flight.workflows.install.inside import tmpfs
+from flight.workflows.install.isolation import Machine
 from flight.workflows.install.sources import Source, Wanted
 from flight.workflows.install.times import clamp, epoch_of
 from flight.workflows.kickstart.plan import InstallPlan

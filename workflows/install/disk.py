@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flight.workflows.install import gpt
-from flight.workflows.install.isolation import bind
+from flight.workflows.install.inside import bind
 from flight.workflows.install.layout import MIB, ROOT, Layout, Placed, derived
 from flight.workflows.kit.errors import ProgramError, RecipeError
 from flight.workflows.kit.run import run

@@ -10,16 +10,17 @@ A program in a `Machine` sees the tree as /, its own processes, and no network i
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from flight.workflows.install import inside
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import Ran, run
@@ -32,8 +33,7 @@ GUEST_VARIABLES = {
     "SYSTEMD_OFFLINE": "1",
 }
 """All that a guest's program inherits. systemctl takes a root it finds itself in for a running system unless told."""
-_LIBC = ctypes.CDLL(None, use_errno=True)
-RDONLY, NOSUID, NODEV, NOEXEC, _REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
+SERVE = "from flight.workflows.install import isolation; isolation.serve()"
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Machine:
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """The machine as JSON values, for `inside`."""
+        return {**asdict(self), "root": str(self.root)}
+
     def run(
         self,
         argv: Sequence[str],
@@ -87,13 +92,13 @@ class Machine:
         `changes` are other values for the machine's own fields. Raises ProgramError with its last words.
         """
         machine = replace(self, **changes)
-        order = (machine, tuple(argv), {**GUEST_VARIABLES, **machine.environment, **(env or {})})
+        order = [machine.order, list(argv), {**GUEST_VARIABLES, **machine.environment, **(env or {})}]
         return run(
-            [sys.executable, "-I", "-m", "flight.workflows.install.inside", "machine"],
+            [sys.executable, "-I", "-S", inside.__file__],
             why=why,
             log_to=log_to,
             fix=fix,
-            stdin=pickle.dumps(order),
+            stdin=json.dumps(order).encode(),
             contained=True,
             heard=heard,
             shown=argv,
@@ -118,7 +123,7 @@ def enclosed(
             answers.append(rest)
 
     run(
-        [sys.executable, "-I", "-m", "flight.workflows.install.inside", "enclosed"],
+        [sys.executable, "-I", "-c", SERVE],
         why=why,
         log_to=log_to,
         stdin=pickle.dumps((work, args, named)),
@@ -133,7 +138,7 @@ def enclosed(
 
 
 def from_inside(root: Path, work: Callable[..., Any], *args: Any) -> Any:
-    """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it, and nothing of it runs.
+    """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it.
 
     An OSError or FlightError is raised here.
     """
@@ -168,30 +173,17 @@ def _answer(root: Path, work: Callable[..., Any], *args: Any) -> tuple[bool, Any
         return False, error
 
 
-def mount(source: str, at: str | Path, fstype: str = "", *, flags: int = 0, options: str = "") -> None:
-    """mount(2). Raises OSError."""
-    words = [word.encode() or None for word in (source, str(at), fstype)]
-    if _LIBC.mount(*words, ctypes.c_ulong(flags), options.encode() or None) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(at))
+def serve() -> NoReturn:
+    """Do what `enclosed` asks for on stdin, and answer on stdout."""
+    work, args, named = pickle.loads(sys.stdin.buffer.read())
 
+    def told(progress: Progress) -> None:
+        print("progress", json.dumps(vars(progress)), sep="\t", flush=True)
 
-def bind(source: str | Path, at: str | Path, *, writable: bool = False) -> None:
-    """Let `at` show `source`; the kernel takes read-only only in a second step."""
-    mount(str(source), at, flags=BIND)
-    if not writable:
-        mount("", at, flags=BIND | _REMOUNT | RDONLY | NOSUID)
-
-
-def overlay(lower: Path, upper: Path, work: Path, at: Path) -> bool:
-    """Let `at` show `lower` with all changes going to `upper`; False where this filesystem cannot carry an overlay."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     try:
-        mount("overlay", at, "overlay", options=f"lowerdir={lower},upperdir={upper},workdir={work}")
-    except OSError:
-        return False
-    return True
-
-
-def tmpfs(at: str | Path, *, mode: int = 0o755) -> None:
-    """An empty folder in memory."""
-    mount("tmpfs", at, "tmpfs", flags=NOSUID | NODEV, options=f"mode={mode:o}")
+        answer = (True, work(*args, told=told, **named))
+    except FlightError as error:
+        answer = (False, error)
+    print("answer", base64.b64encode(pickle.dumps(answer)).decode(), sep="\t", flush=True)
+    os._exit(0)

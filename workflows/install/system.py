@@ -14,7 +14,8 @@ from typing import Any
 
 from flight.workflows.install import configure, grub
 from flight.workflows.install.configure import TreeFile, write_files
-from flight.workflows.install.isolation import Bind, Machine, Volatile, from_inside, overlay
+from flight.workflows.install.inside import overlay
+from flight.workflows.install.isolation import Bind, Machine, Volatile, from_inside
 from flight.workflows.install.layout import Layout
 from flight.workflows.kickstart.plan import InstallPlan, Script, Where
 from flight.workflows.kit.errors import ProgramError, RecipeError
