@@ -47,7 +47,6 @@ OPERATIONS = {
     "rhn-systemid": "the same, of older systems",
     "rpm-db": "locks and caches of the RPM database that name the host; the packages' list stays",
     "ssh-hostkeys": "every machine makes its own at first boot; a shared one lets each pose as the others",
-    "ssh-userdir": "keys and known hosts of users; Azure's certification refuses them, cloud-init brings the owner's",
     "sssd-db-log": "cached accounts of a directory",
     "tmp-files": "/tmp and /var/tmp",
     "udev-persistent-net": "network names bound to hardware addresses",
@@ -55,7 +54,8 @@ OPERATIONS = {
 }
 """What virt-sysprep is asked to do, and why.
 
-Left out on purpose: user-account (the recipe's accounts stay), cron-spool, firewall-rules, net-nmconn and
+Left out on purpose: user-account and ssh-userdir (the recipe's accounts and sshkey lines stay; certification is what
+objects to keys), cron-spool, firewall-rules, net-nmconn and
 ca-certificates (what a recipe put there is part of the image), backup-files (a package may own a *.bak), fs-uuids and
 lvm-uuids (fstab and boot loader name them), kerberos-data, samba-db-log, dovecot-data and puppet-data-log (a server's
 configuration lies there too), script, smolt-uuid and yum-uuid (of systems that are gone).
@@ -71,6 +71,8 @@ ALSO_REMOVED = {
     "/var/lib/systemd/credential.secret": "the key of one machine's encrypted credentials",
     "/root/.*history": "histories that bash-history does not know",
     "/home/*/.*history": "the same, of users",
+    "/root/.ssh/known_hosts*": "",
+    "/home/*/.ssh/known_hosts*": "hosts that the build met",
     "/root/.lesshst": "",
     "/root/.viminfo": "",
     "/root/.wget-hsts": "",

@@ -75,14 +75,21 @@ def cost(argv: list[str], *, cwd: Path = TOP, env: dict[str, str] | None = None)
     """Run a command to its end and say what it cost; its words are shown only if it fails."""
     started = time.monotonic()
     child = subprocess.Popen(
-        argv, cwd=cwd, env=env or dict(os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        argv,
+        cwd=cwd,
+        env=env or dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert child.stdout
     said = child.stdout.read()
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{' '.join(argv)[:300]}\nended with {child.returncode}:\n{said.decode(errors='replace')[-3000:]}")
+        raise SystemExit(
+            f"{' '.join(argv)[:300]}\nended with {child.returncode}:\n{said.decode(errors='replace')[-3000:]}"
+        )
     return Cost(time.monotonic() - started, used.ru_maxrss / 1024)
 
 
@@ -99,7 +106,9 @@ class Bench:
         for number in range(self.times):
             row.our_costs.append(ours())
             row.their_costs.append(theirs())
-            print(f"  {row.name} {number + 1}/{self.times}: {row.our_costs[-1]} against {row.their_costs[-1]}", flush=True)
+            print(
+                f"  {row.name} {number + 1}/{self.times}: {row.our_costs[-1]} against {row.their_costs[-1]}", flush=True
+            )
         yield row
 
     def luigi(self, task: str, *args: str) -> Cost:
@@ -140,7 +149,7 @@ class Bench:
         sources = [f"deb {url} {suite} main" for suite, url in suites]
         fill = f'mkdir -p "$1"/var/cache/apt/archives && cp --reflink=auto {cache}/*.deb "$1"/var/cache/apt/archives/'
         argv = ["mmdebstrap", "--quiet", "--variant=apt", "--skip=download/empty", f"--setup-hook={fill}"]
-        argv += ["--aptopt=Apt::Install-Recommends \"false\"", f"--include={','.join(plan['packages']['names'])}"]
+        argv += ['--aptopt=Apt::Install-Recommends "false"', f"--include={','.join(plan['packages']['names'])}"]
         found = cost([*argv, plan["release"], str(tree), *sources])
         shutil.rmtree(tree)
         return found

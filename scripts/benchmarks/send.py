@@ -30,7 +30,9 @@ def sdk() -> None:
     credential = {"account_name": REHEARSAL_ACCOUNT, "account_key": REHEARSAL_KEY}
     with ContainerClient(account, "images", credential=credential) as container, open(vhd, "rb") as file:
         container.create_container()
-        container.upload_blob("bench.vhd", file, blob_type=BlobType.PAGEBLOB, max_concurrency=8, length=vhd.stat().st_size)
+        container.upload_blob(
+            "bench.vhd", file, blob_type=BlobType.PAGEBLOB, max_concurrency=8, length=vhd.stat().st_size
+        )
 
 
 def azcopy() -> None:
@@ -43,7 +45,14 @@ def azcopy() -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     may = ContainerSasPermissions(read=True, write=True, create=True, list=True)
     sas = generate_container_sas(REHEARSAL_ACCOUNT, "images", account_key=REHEARSAL_KEY, permission=may, expiry=until)
-    argv = ["azcopy", "copy", str(vhd), f"{account}/images/bench.vhd?{sas}", "--blob-type=PageBlob", "--from-to=LocalBlob"]
+    argv = [
+        "azcopy",
+        "copy",
+        str(vhd),
+        f"{account}/images/bench.vhd?{sas}",
+        "--blob-type=PageBlob",
+        "--from-to=LocalBlob",
+    ]
     subprocess.run(argv, check=True)
 
 

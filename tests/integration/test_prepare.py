@@ -45,7 +45,7 @@ ONE_MACHINES_OWN = {
     "/root/.bash_history": "ls",
     "/root/.python_history": "1",
     "/home/ada/.bash_history": "ls",
-    "/root/.ssh/authorized_keys": "ssh-ed25519 AAAA",
+    "/root/.ssh/known_hosts": "build.example ssh-ed25519 AAAA",
     "/var/log/syslog": "log",
     "/var/log/apt/term.log": "log",
     "/tmp/left": "left",
@@ -58,6 +58,7 @@ ONE_MACHINES_OWN = {
 }
 """What must be gone afterwards."""
 THE_IMAGES_OWN = {
+    "/root/.ssh/authorized_keys": "ssh-ed25519 AAAA",
     "/etc/ssh/sshd_config": "ClientAliveInterval 180\n",
     "/etc/ssh/sshd_config.d/50-site.conf": "X11Forwarding no\n",
     "/home/ada/data": "data\n",

@@ -170,6 +170,10 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
     """apt's own words, sorted into what a person can do about them."""
     said = error.why
     where = ", ".join(f"{source.url} {source.suite}" for source in sources)
+    if re.search(r"\b40[13] +\w", said):
+        return RemoteError(
+            "a package source refused the login", why=said, fix="check the variables that hold its login"
+        )
     if re.search(
         r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|not signed|signatures? (were|could|couldn)|NODATA|Clearsigned", said
     ):
@@ -181,7 +185,7 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
     if re.search(r"enough free space|No space left|Disk quota", said):
         return SpaceError("the disk is full where packages are downloaded to", why=said, fix="free some space")
     if re.search(r"Unable to locate|no installation candidate|Version '.*' for '.*' was not found", said):
-        names = re.findall(r"(?:locate package|Package '?|candidate for |for ')([a-z0-9][a-z0-9+.:-]+)", said)
+        names = re.findall(r"(?:locate package |Package '?|candidate for |for ')([a-z0-9][a-z0-9+.:-]+)", said)
         return RecipeError(
             f"no package source has {', '.join(dict.fromkeys(names)) or 'one of the packages'}",
             why=said,
@@ -196,10 +200,6 @@ def explained(error: ProgramError, sources: Sequence[Source] = ()) -> FlightErro
     if re.search(r"Hash Sum mismatch|unexpected size|Mirror sync", said):
         return RemoteError(
             "the mirror sent something else than its signed index says", why=said, fix="try again, or another mirror"
-        )
-    if re.search(r"401|403", said):
-        return RemoteError(
-            "a package source refused the login", why=said, fix="check the variables that hold its login"
         )
     if re.search(r"resolve|connect|Connection|timed out|Failed to fetch|404", said):
         return RemoteError(

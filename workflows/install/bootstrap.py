@@ -85,12 +85,9 @@ class Bootstrap:
         """Install the packages into the empty folder `to`. `root` is an empty folder for the machine it runs in."""
         argv = [self._program, *render_arguments(self.plan, self.wanted)]
         packages = len(self._files)
-        try:
-            self._machine(to, root).run(
-                argv, why="install the packages", log_to=log_to, heard=_counting(packages, told)
-            )
-        except ProgramError as error:
-            raise apt.explained(error) from None
+        machine = self._machine(to, root)
+        why, fix = "install the packages", "look which package's script failed, and above that why"
+        machine.run(argv, why=why, fix=fix, log_to=log_to, heard=_counting(packages, told))
 
     @property
     def _program(self) -> str:

@@ -40,7 +40,7 @@ def install_packages(
     scratch = Path(tempfile.mkdtemp(prefix=MARK, dir=to.parent))
     scratch.chmod(0o755)
     try:
-        return enclosed(
+        facts: dict[str, Any] = enclosed(
             family.install,
             plan,
             to.absolute(),
@@ -52,6 +52,7 @@ def install_packages(
             why="install the packages",
             told=told,
         )
+        return facts
     finally:
         remove(scratch)
 
@@ -79,7 +80,7 @@ def build_disk(
     scratch = Path(tempfile.mkdtemp(prefix=MARK, dir=to.parent))
     scratch.chmod(0o755)
     try:
-        return enclosed(
+        facts: dict[str, Any] = enclosed(
             _build,
             plan,
             tree.absolute(),
@@ -90,6 +91,7 @@ def build_disk(
             why="build the disk",
             told=told,
         )
+        return facts
     finally:
         remove(scratch)
 
@@ -106,8 +108,8 @@ def _build(
     machine = system.build_machine(plan, layout, root, scratch, clock)
     told(Progress(0, 0, "configuring the system"))
     system.configure_system(plan, layout, machine, family, log_to=log)
-    system.run_scripts(plan, machine, logs=logs, told=told)
     from_inside(root, grub.place_modules)
+    system.run_scripts(plan, machine, logs=logs, told=told)
     kernels = family.make_bootable(plan, machine, log_to=log, told=told)
     from_inside(root, system.finish, family.tidy_system)
     boot, core = grub.bios_parts(machine, layout, scratch=scratch, log_to=log)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from flight.workflows.gpt import SECTOR
 from flight.workflows.install import gpt
 from flight.workflows.install.inside import bind
 from flight.workflows.install.layout import MIB, ROOT, Layout, Placed, derived
@@ -36,11 +37,9 @@ MKE2FS_CONFIG = """\
 
 def write_table(disk: Path, layout: Layout) -> None:
     """Make the sparse file and write both partition tables."""
-    sectors = layout.size_mib * MIB // gpt.SECTOR
+    sectors = layout.size_mib * MIB // SECTOR
     entries = [
-        gpt.Entry(
-            part.kind, part.uid, part.start // gpt.SECTOR, part.start // gpt.SECTOR + part.size_mib * 2048 - 1, name
-        )
+        gpt.Entry(part.kind, part.uid, part.start // SECTOR, part.start // SECTOR + part.size_mib * 2048 - 1, name)
         for part in layout.parts
         for name in [part.wanted.label or part.wanted.mount]
     ]
@@ -60,7 +59,7 @@ def write_ext4(disk: Path, part: Placed, tree: Path, *, scratch: Path, clock: Ma
         f"offset={part.start},hash_seed={derived('hash seed', part.identifier)},root_owner=0:0,"
         "lazy_itable_init=1,assume_storage_prezeroed=1,nodiscard"
     )
-    argv = ["mkfs.ext4", "-q", "-F", "-t", "ext4", "-m", "1", "-d", tree, "-U", part.identifier]
+    argv: list[str | Path] = ["mkfs.ext4", "-q", "-F", "-t", "ext4", "-m", "1", "-d", tree, "-U", part.identifier]
     argv += ["-L", part.wanted.label] if part.wanted.label else []
     argv += ["-E", extended, disk, f"{part.size_mib * 1024}k"]
     try:
@@ -132,12 +131,12 @@ def write_esp(
     disk: Path, part: Placed, files: Mapping[str, bytes], *, scratch: Path, clock: Mapping[str, str], log_to: Path
 ) -> None:
     """Write the EFI system partition: a FAT32 that holds `files`, by path."""
-    mkfs = ["mkfs.vfat", "-F", "32", "-S", "512", "-s", "1", "--invariant", "--offset", str(part.start // gpt.SECTOR)]
+    mkfs = ["mkfs.vfat", "-F", "32", "-S", "512", "-s", "1", "--invariant", "--offset", str(part.start // SECTOR)]
     mkfs += ["-n", part.wanted.label] if part.wanted.label else []
     run([*mkfs, disk, str(part.size_mib * 1024)], why="write the EFI partition", log_to=log_to)
     serial = bytes.fromhex(part.identifier.replace("-", ""))[::-1]
     for sector in (0, FAT_BACKUP):
-        write_at(disk, part.start + sector * gpt.SECTOR + FAT_SERIAL, serial)
+        write_at(disk, part.start + sector * SECTOR + FAT_SERIAL, serial)
     image, folders = f"{disk}@@{part.start}", sorted({str(p) for path in files for p in Path(path).parents} - {"."})
     quiet = {**clock, "MTOOLS_SKIP_CHECK": "1"}
     run(

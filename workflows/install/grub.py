@@ -11,7 +11,7 @@ import shutil
 import struct
 from pathlib import Path
 
-from flight.workflows.install.gpt import SECTOR
+from flight.workflows.gpt import SECTOR
 from flight.workflows.install.isolation import Bind, Machine
 from flight.workflows.install.layout import BIOS, ROOT, Layout
 from flight.workflows.kit.errors import RecipeError
