@@ -102,7 +102,8 @@ def _last_stage(args: argparse.Namespace) -> Stage:
     from flight.workflows.pipeline import UploadImage
 
     recipe, version = _names(args)
-    return UploadImage(recipe=recipe, version=version)
+    last: Stage = UploadImage.from_str_params({"recipe": recipe, "version": version})
+    return last
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
+from luigi.retcodes import retcode
 
 from flight.workflows.kit.errors import ConfigError, FlightError
 from flight.workflows.settings import load_settings
@@ -59,7 +60,7 @@ def check_once(task: Stage) -> None:
         check_scheduler()
     except FlightError as error:
         print(f"flight: {error}", file=sys.stderr)
-        raise SystemExit(luigi.retcodes.retcode().scheduling_error or 4) from None
+        raise SystemExit(retcode().scheduling_error or 4) from None
 
 
 def check_scheduler() -> None:

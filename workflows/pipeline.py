@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import luigi
+from luigi.parameter import ParameterVisibility
 
 from flight.workflows.settings import Azure, Upload, load_settings
 from flight.workflows.stage import Stage
@@ -25,8 +26,9 @@ LOG = logging.getLogger("luigi-interface")
 
 def _azure(name: str, description: str) -> Any:
     """A parameter whose default stands in luigi.cfg's [azure]."""
-    where = {"section": "azure", "name": name}
-    return luigi.Parameter(default=getattr(Azure, name), config_path=where, description=description)
+    return luigi.Parameter(
+        default=getattr(Azure, name), config_path={"section": "azure", "name": name}, description=description
+    )
 
 
 class RenderKickstart(Stage):
@@ -140,10 +142,13 @@ class Remote(Stage):
         default=Upload.replace,
         config_path={"section": "upload", "name": "replace"},
         significant=False,
+        visibility=ParameterVisibility.PRIVATE,
         description="replace what has the same name and holds something else",
     )
     recheck = luigi.BoolParameter(
-        significant=False, description="look whether the remote still is what the receipt says (asks the network)"
+        significant=False,
+        visibility=ParameterVisibility.PRIVATE,
+        description="look whether the remote still is what the receipt says (asks the network)",
     )
 
     @property
@@ -157,8 +162,8 @@ class Remote(Stage):
     @property
     def endpoint(self) -> Cloud:
         """Where this stage's Azure answers; the rehearsal is started where it does not run."""
-        from flight.workflows.cloud.endpoint import cloud_of
         from flight.workflows import rehearsal
+        from flight.workflows.cloud.endpoint import cloud_of
 
         rehearsal.ensure_if_used(
             work=self.settings.paths.work,

@@ -11,8 +11,14 @@ from flight.workflows.kit.server import Server, is_taken
 def server(*, work: Path, port: int, config: Path) -> Server:
     """luigid on loopback only: it knows no passwords. Its state lies in the work folder, its settings in `config`."""
     folder = work / "scheduler"
-    state = ["--state-path", folder / "state.pickle", "--logdir", folder]
+    state: list[str | Path] = ["--state-path", folder / "state.pickle", "--logdir", folder]
     # luigid's console script may be missing where flight is installed for a user: the module never is.
-    argv = [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()", "--address", "127.0.0.1"]
+    argv: list[str | Path] = [
+        sys.executable,
+        "-c",
+        "from luigi.cmdline import luigid; luigid()",
+        "--address",
+        "127.0.0.1",
+    ]
     env = {"LUIGI_CONFIG_PATH": str(config)}
     return Server("scheduler", folder, [*argv, "--port", str(port), *state], port, lambda: is_taken(port), env=env)

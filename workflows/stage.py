@@ -44,6 +44,7 @@ class Stage(luigi.Task):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.say: Told = telling.quiet
         commandline.check_once(self)
 
     # What a stage says of itself -------------------------------------------------------------------------------
@@ -156,8 +157,6 @@ class Stage(luigi.Task):
             percentage=self.set_progress_percentage,
         ) as self.say:
             yield
-
-    say: Told = staticmethod(telling.quiet)
 
     def _wait(self, what: str) -> None:
         telling.say_status(self.set_status_message, what)

@@ -243,7 +243,8 @@ def main() -> int:
 
 def write(table: str) -> None:
     """Put the table into the docs, and a line about where it was measured."""
-    where = f"{dt.date.today()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    where = f"{dt.date.today()}, {machine}"
     text = PAGE.read_text()
     marked = f"<!-- table -->\nMeasured {where}.\n\n{table}\n<!-- end -->"
     PAGE.write_text(re.sub(r"<!-- table -->.*<!-- end -->", lambda found: marked, text, flags=re.DOTALL))

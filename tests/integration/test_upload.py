@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import http.client
 import http.server
 import json
@@ -231,28 +232,31 @@ class Faults:
 
             def pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fault = (
-                    faults.faults.pop() if "comp=page" in self.path and self.command == "PUT" and faults.faults else ""
-                )
-                if fault:
-                    faults.met.append(fault)
+                is_put_page = self.command == "PUT" and "comp=page" in self.path
+                fault = faults.faults.pop() if is_put_page and faults.faults else ""
+                faults.met += [fault] if fault else []
                 if fault == "damaged":
                     body = bytes([body[0] ^ 1]) + body[1:]
+                    said, is_ = self.headers.get("Content-MD5"), base64.b64encode(hashlib.md5(body).digest()).decode()
+                    if said and said != is_:
+                        return self.refuse(400, "Md5Mismatch")  # as the service does; not every Azurite looks
                 if fault == "cut off":
                     self.close_connection = True
                     return
                 if fault == "busy":
-                    self.send_response(503)
-                    self.send_header("x-ms-error-code", "ServerBusy")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
+                    return self.refuse(503, "ServerBusy")
                 asked = http.client.HTTPConnection("127.0.0.1", faults.port)
                 asked.request(self.command, self.path, body=body or None, headers=dict(self.headers))
                 self.relay(asked.getresponse(), drop=fault == "answer lost")
                 asked.close()
 
             do_GET = do_HEAD = do_PUT = pass_on
+
+            def refuse(self, status: int, code: str) -> None:
+                self.send_response(status)
+                self.send_header("x-ms-error-code", code)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def relay(self, answer: http.client.HTTPResponse, *, drop: bool) -> None:
                 content = answer.read()

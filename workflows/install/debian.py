@@ -24,6 +24,8 @@ from flight.workflows.kit.progress import Progress, Told
 
 SETTLED = ("/media", "/srv", "/mnt", "/opt")
 """Folders that a Debian machine has; one of them, seen by nobody else, holds logins and keys in memory."""
+FSCK = "FSTYPE=ext4\n"
+"""Brings the root's fsck into the initramfs: the hook else asks the device, and while building there is none."""
 TRACES = (
     "etc/ssh/ssh_host_*",
     "usr/sbin/policy-rc.d",
@@ -138,6 +140,8 @@ def configuration(plan: InstallPlan, tree: Path) -> Iterator[TreeFile]:
     yield text_file("/etc/default/keyboard", render_keyboard(plan.keyboard))
     yield text_file("/etc/timezone", f"{plan.timezone}\n")
     yield text_file("/etc/default/grub", render_grub_defaults(plan))
+    if (tree / "etc/initramfs-tools").is_dir():
+        yield text_file("/etc/initramfs-tools/conf.d/fsck", FSCK)
     yield from _network_files(plan, tree)
     yield from _source_files(plan)
     if is_generated(plan.language):

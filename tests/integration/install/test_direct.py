@@ -140,7 +140,15 @@ def test_a_new_kernel_package_becomes_the_first_entry(root: Root) -> None:
     menu = root.text("/root/grub-after-update")
     assert re.search(r"^\s*linux\s+(\S+)", menu, re.M)[1] == f"/boot/vmlinuz-{NEW_KERNEL}"  # type: ignore[index]
     assert f"initrd.img-{NEW_KERNEL}" in root.names("/boot")
-    assert "Found linux image" in root.text("/root/update.log")
+
+
+def test_the_initramfs_can_check_the_root(small: Small) -> None:
+    assert "for fsck hook" not in (small.logs / "disk.log").read_text()
+
+
+def test_what_a_script_said_is_where_its_line_asked_for_it(root: Root, small: Small) -> None:
+    assert "noted\n" in root.text("/root/noted.log")
+    assert "Setting up linux-image-9.9.9" in (small.logs / "post-2.log").read_text()
 
 
 def test_users_keys_and_services_are_as_the_plan_says(root: Root) -> None:

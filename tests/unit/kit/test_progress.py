@@ -1,6 +1,6 @@
 import pytest
 
-from flight.workflows.kit.progress import Progress, at_most_every, once_every, human_bytes, human_seconds
+from flight.workflows.kit.progress import Progress, at_most_every, human_bytes, human_seconds, once_every
 
 
 @pytest.mark.parametrize(
