@@ -85,12 +85,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recipe", nargs="?", help="default: [image] recipe of luigi.cfg")
+    verb.add_argument("--recipe", dest="named", metavar="RECIPE", help="the same, as luigi spells it")
     verb.add_argument("--version", help="default: [image] version of luigi.cfg")
 
 
 def _names(args: argparse.Namespace) -> tuple[str, str]:
     image = load_settings().image
-    return args.recipe or image.recipe, args.version or image.version
+    return args.recipe or args.named or image.recipe, args.version or image.version
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -113,7 +114,7 @@ def _show(args: argparse.Namespace) -> int:
     if args.what == "kickstart":
         print(pipeline.rendered(recipe, version), end="")
     elif args.what == "recipe":
-        print(json.dumps(pipeline.recipe_of(recipe), indent=2, ensure_ascii=False))
+        print(json.dumps(pipeline.recipe_json(recipe), indent=2, ensure_ascii=False, default=str))
     elif args.what == "plan":
         print(json.dumps(pipeline.plan_json(recipe, version), indent=2, ensure_ascii=False))
     elif args.what == "walk":
@@ -168,7 +169,7 @@ def _clean(args: argparse.Namespace) -> None:
     known = clean.known_artefacts(settings.paths.work)
     recipe, version = _names(args)
     if args.old:
-        chosen = clean.plan_old(known, keep=settings.paths.keep, recipe=args.recipe or "")
+        chosen = clean.plan_old(known, keep=settings.paths.keep, recipe=args.recipe or args.named or "")
     else:
         chosen = (
             clean.plan_all(known, recipe=recipe)

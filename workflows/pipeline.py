@@ -301,3 +301,11 @@ def plan_json(recipe: str, version: str) -> dict[str, Any]:
     from flight.workflows.kickstart.plan import as_facts
 
     return as_facts(plan_of(recipe, version))
+
+
+def recipe_json(recipe: str) -> dict[str, Any]:
+    """The recipe as JSON values, its defaults filled in."""
+    from flight.workflows.kickstart.plan import as_facts
+
+    found = recipe_of(recipe)
+    return as_facts({field.name: getattr(found, field.name) for field in dataclasses.fields(found) if field.repr})
