@@ -173,6 +173,10 @@ class Remote(Stage):
         )
         return cloud_of(self.azure, self.settings.rehearsal)
 
+    def run(self) -> None:
+        super().run()
+        self.__dict__.pop("_problems", None)  # what was wrong has been mended: Luigi looks again
+
     def complete(self) -> bool:
         """The receipt is here and tells of the artefact before it; with --recheck the remote is asked as well."""
         return self.place.is_there and self._is_of_what_is_here() and not (self.recheck and self._problems)

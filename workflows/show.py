@@ -24,15 +24,24 @@ def walk(last: Stage) -> list[Stage]:
     return list(stages.values())
 
 
+def would_run(last: Stage) -> set[str]:
+    """The task ids that a run would make. As Luigi does it: what is complete needs nothing of what comes before it."""
+    if last.complete():
+        return set()
+    return {last.task_id}.union(*(would_run(before) for before in last.deps()))
+
+
 def walk_lines(last: Stage) -> Iterator[str]:
     """One line a stage: its key, whether its artefact is there, and if not, what decides that it runs."""
-    runs = False
+    running = would_run(last)
     for stage in walk(last):
-        there = stage.complete()
-        runs = runs or not there
-        verdict = "is there" if there else "would run"
-        yield f"{type(stage).__name__:<16} {stage.key}  {verdict:<10} {'' if there else why(stage)}".rstrip()
-    yield "" if runs else "Nothing would run."
+        if stage.task_id in running:
+            said = f"would run  {why(stage)}"
+        else:
+            said = "is there" if stage.complete() else "not needed"
+        yield f"{type(stage).__name__:<16} {stage.key}  {said}"
+    if not running:
+        yield "Nothing would run."
 
 
 def why(stage: Stage) -> str:

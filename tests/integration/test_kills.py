@@ -10,24 +10,16 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from home import Home, Ran
 from kills import STAGES, forget, kill_around_the_renaming, kill_at_random, left_behind
 
-RECIPES = Path(__file__).parents[1] / "recipes"
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    home = Home(tmp_path_factory.mktemp("kills"), recipe="tiny", recipes=RECIPES)
-    home.configure("upload.replace=true")  # what is made anew has another digest under the same name
-    ran = home.luigi("UploadImage", "--local-scheduler")
-    assert ran.code == 0, ran.said
-    yield home
-    home.stop_servers()
+@pytest.fixture
+def home(tiny: Home) -> Home:
+    return tiny
 
 
 def again(home: Home, stage: str) -> Ran:

@@ -54,7 +54,9 @@ def package_step(folder: Path) -> Any:
 def disk_step(folder: Path) -> Any:
     layout = plan_layout(PLAN)
     return {
-        "partitions": [(part.wanted.mount, part.start_mib, part.size_mib, str(part.identifier)) for part in layout.parts],
+        "partitions": [
+            (part.wanted.mount, part.start_mib, part.size_mib, str(part.identifier)) for part in layout.parts
+        ],
         "fstab": render_fstab(layout),
         "grub": configure.render_grub_defaults(PLAN),
         "stub": grub.render_stub(layout),
@@ -111,5 +113,7 @@ def test_an_edition_is_raised_when_the_same_facts_make_something_else(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"edition": stage.edition, "made": made}, indent=1, sort_keys=True) + "\n")
         golden = json.loads(path.read_text())
-    assert not forgotten, f"{stage.__name__} makes something else of the same facts: raise its edition, then --regenerate"
+    assert not forgotten, (
+        f"{stage.__name__} makes something else of the same facts: raise its edition, then --regenerate"
+    )
     assert golden == {"edition": stage.edition, "made": made}, "run pytest --regenerate"
