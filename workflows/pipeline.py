@@ -61,10 +61,13 @@ class InstallPackages(Stage):
         from flight.workflows.install import direct
 
         return direct.install_packages(
-            plan_of(self.recipe, self.version), to,
-            cache=self.settings.paths.work / "cache", programs=self.settings.programs,
-            log_to=self.logs, told=self.say,
-        )  # fmt: skip
+            plan_of(self.recipe, self.version),
+            to,
+            cache=self.settings.paths.work / "cache",
+            programs=self.settings.programs,
+            log_to=self.logs,
+            told=self.say,
+        )
 
 
 class BuildImage(Stage):
@@ -72,8 +75,15 @@ class BuildImage(Stage):
 
     makes = "qcow2"
 
-    def requires(self) -> Stage:
+    @property
+    def packages(self) -> Stage:
         return self.clone(InstallPackages)
+
+    def requires(self) -> tuple[Stage, Stage]:
+        return self.packages, self.clone(RenderKickstart)
+
+    def decided_by(self) -> tuple[Stage, ...]:
+        return (self.packages,)
 
     def facts(self) -> Mapping[str, Any]:
         return plan_of(self.recipe, self.version).system_facts()
@@ -82,9 +92,13 @@ class BuildImage(Stage):
         from flight.workflows.install import direct
 
         return direct.build_disk(
-            plan_of(self.recipe, self.version), self.before.path, to,
-            programs=self.settings.programs, log_to=self.logs, told=self.say,
-        )  # fmt: skip
+            plan_of(self.recipe, self.version),
+            self.packages.path,
+            to,
+            programs=self.settings.programs,
+            log_to=self.logs,
+            told=self.say,
+        )
 
 
 class PrepareImage(Stage):

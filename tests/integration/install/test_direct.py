@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from flight.workflows.install import build_disk
+from flight.workflows.install import build_disk, system
+from flight.workflows.install.configure import TreeFile, write_files
+from flight.workflows.install.isolation import from_inside
 from flight.workflows.install.layout import plan_layout
 from flight.workflows.kickstart.plan import Script, Services, User, Where
 from flight.workflows.kit.arriving import MARK
@@ -221,7 +223,9 @@ def test_a_build_that_is_killed_leaves_no_process_and_no_mount(small: Small, tmp
     program = textwrap.dedent("""
         import pickle, sys
         from pathlib import Path
-        from flight.workflows.install import build_disk
+        from flight.workflows.install import build_disk, system
+from flight.workflows.install.configure import TreeFile, write_files
+from flight.workflows.install.isolation import from_inside
         from flight.workflows.settings import Programs
         plan, tree, to = pickle.loads(Path(sys.argv[1]).read_bytes())
         build_disk(plan, tree, to, programs=Programs(), log_to=to.parent / "logs")
@@ -262,3 +266,26 @@ def wait_for(happened: object, *, patience_s: float = 60) -> None:
 def test_namespaces_need_root_and_say_so() -> None:
     if os.geteuid() != 0:
         pytest.fail("these tests run as root: they own files of others and make namespaces")
+
+
+def test_where_no_overlay_can_be_made_the_tree_is_copied(tmp_path: Path) -> None:
+    tree, scratch = tmp_path / "tree", tmp_path / "a:b"  # a colon separates an overlay's layers
+    (tree / "etc").mkdir(parents=True)
+    (tree / "etc/one").write_text("1")
+    os.link(tree / "etc/one", tree / "etc/two")
+    scratch.mkdir()
+    root, changes = system.spread(tree, scratch)
+    assert root == changes
+    assert (root / "etc/two").stat().st_ino == (root / "etc/one").stat().st_ino
+    (root / "etc/one").write_text("changed")
+    assert (tree / "etc/one").read_text() == "1"
+
+
+def test_a_link_in_the_tree_does_not_lead_out_of_it(tmp_path: Path) -> None:
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    outside.mkdir()
+    tree.mkdir()
+    (tree / "etc").symlink_to(outside)
+    with pytest.raises(OSError):
+        from_inside(tree, write_files, [TreeFile("/etc/passwd", b"x")])
+    assert not list(outside.iterdir())
