@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SCHEDULER_WAIT_S = 2.0
 PR_SET_PDEATHSIG = 1
-CHATTER = re.compile(r"^Informed scheduler|^\[pid %s\] Worker|^Worker %s was stopped|^Running Worker|^Done scheduling")
+CHATTER = re.compile(r"^Informed scheduler|^\[pid %s\] Worker|^Worker .* was stopped|^Running Worker|^Done scheduling")
 """What Luigi says of itself for each task; each stage says itself when it starts and ends."""
 LOG = logging.getLogger("luigi-interface")
 _checked = False

@@ -84,7 +84,7 @@ def next_lines(last: Stage, *, scheduler_url: str) -> Sequence[str]:
         f"The digest   {image.get('digest', '(none)')}",
         f"The page     {scheduler_url}  (watch a walk there)",
         "",
-        "Again        luigi --module flight.workflows UploadImage      (nothing is rebuilt)",
+        "Again        . .venv/bin/activate; luigi --module flight.workflows UploadImage      (nothing is rebuilt)",
         "Yours        edit kickstarts/*.ks.j2; `flight show walk` says what would run and why; then the same",
         "             command with --replace while you try things out, or with a new --version",
         "For real     in luigi.cfg: [azure] cloud = public, with your subscription, resource_group,",
