@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -223,21 +222,19 @@ def test_a_build_that_is_killed_leaves_no_process_and_no_mount(small: Small, tmp
     program = textwrap.dedent("""
         import pickle, sys
         from pathlib import Path
-        from flight.workflows.install import build_disk, system
-from flight.workflows.install.configure import TreeFile, write_files
-from flight.workflows.install.isolation import from_inside
+        from flight.workflows.install import build_disk
         from flight.workflows.settings import Programs
         plan, tree, to = pickle.loads(Path(sys.argv[1]).read_bytes())
         build_disk(plan, tree, to, programs=Programs(), log_to=to.parent / "logs")
     """)
     order = tmp_path / "order"
     order.write_bytes(pickle.dumps((replace(small.plan, scripts=(sleeping,)), small.tree, tmp_path / "x.qcow2")))
-    child = subprocess.Popen([sys.executable, "-c", program, order])
-    log = tmp_path / "logs/post-1.log"
-    wait_for(lambda: sleepers() > 0)
-    assert log.exists()
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    with subprocess.Popen([sys.executable, "-c", program, order]) as child:
+        try:
+            wait_for(lambda: sleepers() > 0 or child.poll() is not None)
+            assert sleepers() == 1
+        finally:
+            child.kill()
     wait_for(lambda: sleepers() == 0)
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     assert not (tmp_path / "x.qcow2").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight.workflows.gpt import backup_problem, read_table
@@ -13,6 +13,7 @@ from flight.workflows.install.gpt import BIOS_BOOT, LINUX, Entry, protective_mbr
 DISK = UUID(int=7)
 
 
+@settings(deadline=None)
 @given(st.integers(4096, 1 << 32), st.lists(st.text("abc/é", max_size=36), min_size=1, max_size=5))
 def test_what_is_written_is_what_is_read(sectors: int, names: list[str]) -> None:
     entries = [Entry(LINUX, UUID(int=n + 1), 2048 + n, 2048 + n, name) for n, name in enumerate(names)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight.workflows.install import grub
@@ -22,6 +22,7 @@ def test_boot_code_leaves_the_partition_table_alone_and_points_at_the_core() -> 
     assert patched[:0x5C] == bytes(range(0x5C))
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=513, max_size=5000))
 def test_the_core_is_whole_sectors_and_says_where_its_rest_lies(core: bytes) -> None:
     patched = grub.patched_core(core, core_sector=2048)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight.workflows.install.layout import derived, plan_layout, render_fstab
@@ -55,6 +55,7 @@ def test_every_fault_is_named_at_once() -> None:
     assert len(error.value.why.splitlines()) == 3  # too small, btrfs, no biosboot
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3000), max_size=6), st.integers(32, 100))
 def test_partitions_never_overlap_and_stay_on_the_disk(sizes: list[int], disk_gib: int) -> None:
     more = tuple(Partition(f"/data{n}", "ext4", size) for n, size in enumerate(sizes))
