@@ -1,11 +1,15 @@
-"""For every test: settings and Luigi's caches start fresh, and nothing of this machine's luigi.cfg is read by accident."""
+"""For every test: golden files, and no deadlines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("house", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

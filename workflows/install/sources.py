@@ -49,7 +49,9 @@ class Wanted:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        return (*self.names, "apt", *(f"{name}-" for name in self.excluded))
+        """What always comes along: apt, and passwd, whose programs make accounts and lock root."""
+        along = [name for name in ("apt", "passwd") if name not in (*self.names, *self.excluded)]
+        return (*self.names, *along, *(f"{name}-" for name in self.excluded))
 
 
 def problems(plan: InstallPlan) -> Iterator[str]:
