@@ -18,7 +18,7 @@ PLAN = InstallPlan("small", "1", "debian", "trixie", "http://mirror.example/debi
 def test_mmdebstrap_updates_nothing_and_cleans_no_cache() -> None:
     argv = bootstrap.render_arguments(PLAN, sources.plan_packages(PLAN))
     assert "--skip=check/empty,update,cleanup/apt" in argv
-    assert "--include=bash,gcc,apt" in argv
+    assert "--include=bash,gcc,apt,passwd" in argv
     assert argv[-3:] == ["trixie", "/target", "/etc/flight.list"]
 
 
