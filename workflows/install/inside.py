@@ -13,7 +13,7 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,10 +32,16 @@ A tree that is not finished is thrown away after a crash, and a finished one is 
 sync costs time and buys nothing.
 """
 HOSTNAME = b"localhost"
+SLIRP = ("slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback")
+NAME_SERVER = "10.0.2.3"
+"""Where slirp4netns answers for the host's name servers."""
+OUT_OF_BOUNDS = ("169.254.0.0/16", "168.63.129.16/32")
+"""Link-local addresses, and Azure's wireserver."""
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET, _MNT_DETACH = 0x04000000, 0x08000000, 0x40000000, 2
+_CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x40000000
+_MNT_DETACH = 2
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 23, 24, 22, 2
 _SYS_PIVOT_ROOT, _AUDIT_ARCH_X86_64 = 155, 0xC000003E
 
@@ -73,8 +79,10 @@ def tmpfs(at: str | Path, *, mode: int = 0o755) -> None:
 
 def enter(machine: Mapping[str, Any]) -> None:
     """Make this process, the first of a new mount and pid namespace, a part of the machine (`isolation.Machine`)."""
-    flags = _CLONE_NEWUTS | _CLONE_NEWIPC | (0 if machine["network"] else _CLONE_NEWNET)
-    _checked(_LIBC.unshare(flags), "unshare")
+    connect = prepare_way_out() if machine["network"] else None
+    _checked(_LIBC.unshare(_CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET), "unshare")
+    if connect:
+        connect()
     _checked(_LIBC.sethostname(HOSTNAME, len(HOSTNAME)), "sethostname")
     root = Path(machine["root"])
     if machine["is_bare"]:
@@ -93,6 +101,36 @@ def enter(machine: Mapping[str, Any]) -> None:
         _below(root, path).write_text(text)
         _below(root, path).chmod(0o755)
     _become_root(root)
+
+
+def prepare_way_out() -> Callable[[], None]:
+    """Fork slirp4netns while this process is still in the host's network; the result is called once it no longer is.
+
+    Then this network namespace reaches out through it, but neither the host's loopback nor `OUT_OF_BOUNDS`: there a cloud
+    answers with the build machine's own identity. Raises OSError.
+    """
+    (go, tell), (ready, told), us = os.pipe(), os.pipe(), os.getpid()
+    if os.fork() == 0:
+        os.read(go, 1)
+        _LIBC.unshare(_CLONE_NEWNS)  # so that it keeps the host's files when / becomes another
+        os.set_inheritable(told, True)
+        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+        argv = [*SLIRP, f"--ready-fd={told}", "--netns-type=path", f"/proc/{us}/ns/net", "tap0"]
+        try:
+            os.execvp(argv[0], argv)
+        finally:
+            os._exit(127)
+    os.close(told)
+
+    def connect() -> None:
+        os.write(tell, b"1")
+        if not os.read(ready, 1):
+            raise OSError(0, "slirp4netns, which gives a script the network, did not start")
+        for network in OUT_OF_BOUNDS:
+            if os.spawnlp(os.P_WAIT, "ip", "ip", "route", "add", "unreachable", network) != 0:
+                raise OSError(0, f"could not close the way to {network}")
+
+    return connect
 
 
 def _below(root: Path, path: str) -> Path:

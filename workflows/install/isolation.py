@@ -58,7 +58,7 @@ class Machine:
 
     `root` becomes /; an `is_bare` one starts as an empty folder in memory. `mounts` are made in their order, `links`
     and `files` after them, in folders that vanish. `views` are the roots (/, a chroot below it) that get /dev, /proc
-    and /sys; `devices` are empty files below /dev. `network` leaves the host's network reachable.
+    and /sys; `devices` are empty files below /dev. `network` reaches out through slirp4netns.
     """
 
     root: Path

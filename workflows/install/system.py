@@ -14,13 +14,13 @@ from typing import Any
 
 from flight.workflows.install import configure, grub
 from flight.workflows.install.configure import TreeFile, write_files
-from flight.workflows.install.inside import overlay
+from flight.workflows.install.inside import NAME_SERVER, overlay
 from flight.workflows.install.isolation import Bind, Machine, Volatile, from_inside
 from flight.workflows.install.layout import Layout
 from flight.workflows.kickstart.plan import InstallPlan, Script, Where
 from flight.workflows.kit.errors import ProgramError, RecipeError
 from flight.workflows.kit.progress import Progress, Told
-from flight.workflows.kit.run import run
+from flight.workflows.kit.run import find, run
 
 SCRIPT_AT = "/tmp/ks-script"
 POLICY = "usr/sbin/policy-rc.d"
@@ -178,11 +178,12 @@ def no_daemons(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def resolving(root: Path) -> Iterator[None]:
-    """The system asks this machine's name servers meanwhile; what it held before comes back."""
+    """The system asks this machine's name servers, through slirp4netns, meanwhile; what it held before comes back."""
+    find("slirp4netns", why="give %post the network", fix="apt-get install slirp4netns iproute2")
     at = root / "etc/resolv.conf"
     kept = os.readlink(at) if at.is_symlink() else at.read_bytes() if at.exists() else None
     at.unlink(missing_ok=True)
-    at.write_bytes(Path("/etc/resolv.conf").read_bytes())
+    at.write_text(f"nameserver {NAME_SERVER}\n")
     yield
     at.unlink(missing_ok=True)
     if isinstance(kept, str):
