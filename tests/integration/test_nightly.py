@@ -21,6 +21,7 @@ def night(home: Home, *words: str) -> Ran:
 
 
 def test_a_night_whose_version_is_there_says_nothing_and_does_nothing(home: Home) -> None:
+    assert home.luigi("UploadImage", "--local-scheduler").code == 0
     assert night(home, "1.0.0") == Ran(0, "")
     log = (home.work / "logs" / "nightly-1.0.0.log").read_text()
     assert Ran(0, log).made == []
