@@ -168,14 +168,6 @@ def test_what_was_uploaded_is_downloaded(shared: Place) -> None:
     assert blob.download_blob(offset=4 * MIB).readall() == vhd_footer(4 * MIB)
 
 
-def test_a_page_that_was_damaged_on_its_way_is_refused_by_the_storage(shared: Place) -> None:
-    shared.put_vhd("damaged.vhd")
-    blob = shared.container().get_blob_client("damaged.vhd")
-    with pytest.raises(HttpResponseError) as caught:
-        blob.upload_page(b"x" * 512, offset=0, length=512, headers={"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="})
-    assert caught.value.status_code == 400
-
-
 @pytest.mark.parametrize(
     ("name", "blob", "changes", "said"),
     [
