@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from home import TOP, Home
+from home import TOP, Home, free_ports
 
 from flight.workflows.kit.server import Server
 from flight.workflows.rehearsal import servers
@@ -22,15 +21,6 @@ class Running:
     work: Path
     settings: Settings
     servers: tuple[Server, Server]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on just now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,13 @@ TOP = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on just now; held together, so that no two are the same."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Home:
     ) -> None:
         self.folder, self.recipe = folder, recipe
         self.work, self.recipes = folder / "work", folder / "kickstarts"
-        self.blob_port, self.compute_port, self.scheduler_port = free_port(), free_port(), free_port()
+        self.blob_port, self.compute_port, self.scheduler_port = free_ports(3)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(recipes, self.recipes)
         if cache:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from home import free_ports
 
 from flight.workflows.cloud.endpoint import AnyToken, Cloud, cloud_of
 from flight.workflows.doctor.examination import examine, lines
@@ -71,11 +72,6 @@ def test_a_host_without_uefi_firmware_is_told(tmp_path: Path) -> None:
     assert not look_at_firmware(tmp_path).is_fault
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
-
-
 class Answers(http.server.BaseHTTPRequestHandler):
     """Answers with what the server's `answer(method, path)` says: status, headers, body."""
 
@@ -118,7 +114,7 @@ class Served:
 
 
 def test_luigid_is_told_from_nobody_and_from_a_stranger() -> None:
-    nobody = look_at_scheduler(f"http://127.0.0.1:{free_port()}")
+    nobody = look_at_scheduler(f"http://127.0.0.1:{free_ports(1)[0]}")
     assert (nobody.verdict, "flight scheduler start" in nobody.fix) == ("warning", True)
     with Served(lambda method, path: (200, {}, b'{"response": false}')) as luigid:
         assert look_at_scheduler(f"http://127.0.0.1:{luigid.port}").verdict == "ok"
@@ -137,7 +133,7 @@ def test_a_scheduler_that_listens_and_says_nothing_is_a_fault() -> None:
 
 
 def test_a_stranger_on_a_server_s_port_is_a_fault(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     server = Server("azurite", tmp_path, ["/nowhere/azurite"], port, lambda: True)
     assert [finding.verdict for finding in look_at_servers("rehearsal", lambda: [server])] == ["ok"]
     with socket.create_server(("127.0.0.1", port)):
@@ -157,7 +153,7 @@ def test_a_rehearsal_that_is_not_installed_is_a_fault() -> None:
 
 def test_the_whole_of_it_on_this_host_with_a_rehearsal_that_runs(rehearsal: Any) -> None:
     settings = replace(rehearsal.settings, paths=Paths(work=rehearsal.work))
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     findings = tuple(examine(settings, scheduler_url=url, servers=lambda: rehearsal.servers))
     by_name = {finding.name: finding for finding in findings}
     assert [finding for finding in findings if finding.is_fault] == []

@@ -23,6 +23,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute import ComputeManagementClient
 from azure.storage.blob import BlobServiceClient, ContainerClient
+from home import free_ports
 
 from flight.workflows.cloud.endpoint import REHEARSAL_ACCOUNT, REHEARSAL_KEY, AnyToken
 from flight.workflows.kit.errors import BusyError, ProgramError
@@ -39,14 +40,6 @@ def vhd_footer(size: int, *, kind: int = 2) -> bytes:
     raw = bytearray(fields + struct.pack(">III", 0, kind, 0)).ljust(512, b"\0")
     raw[64:68] = struct.pack(">I", ~sum(raw) & 0xFFFFFFFF)
     return bytes(raw)
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 @dataclass(frozen=True)

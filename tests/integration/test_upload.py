@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import trustme
 from azure.core.credentials import AccessToken
+from home import free_ports
 
 from flight.workflows import image, vhd
 from flight.workflows import upload as workflow_upload
@@ -41,7 +42,7 @@ from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, place_
 from flight.workflows.upload.service import BlobService
 from flight.workflows.upload.transfer import recheck, upload
 
-from .conftest import Running, free_ports
+from .conftest import Running
 
 TAGS = {"recipe": "demo", "version": "1.0.0", "commit": "0" * 40}
 
