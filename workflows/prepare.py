@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flight.workflows.artefact import size_on_disk
+from flight.workflows.hypervisor.probe import Acceleration, libguestfs_env
 from flight.workflows.kit.arriving import MARK, remove
 from flight.workflows.kit.errors import ProgramError, SpaceError
 from flight.workflows.kit.progress import Progress, Told, human_bytes, quiet
@@ -192,10 +193,9 @@ def session(to: Path, programs: Programs, *, work: Path, accelerated: bool) -> I
 def plan_environment(qemu: str, cache: Path, scratch: Path, *, accelerated: bool) -> dict[str, str]:
     """libguestfs follows /dev/kvm even where it cannot run a guest: without KVM it must be told to emulate."""
     env = {
-        "LIBGUESTFS_BACKEND": "direct",
-        "LIBGUESTFS_BACKEND_SETTINGS": "" if accelerated else "force_tcg",
+        "LIBGUESTFS_BACKEND_SETTINGS": "",
+        **libguestfs_env(Acceleration(accelerated, qemu, ())),
         "LIBGUESTFS_CACHEDIR": str(cache),
-        "LIBGUESTFS_HV": qemu,
         "LIBGUESTFS_TMPDIR": str(scratch),
         "TMPDIR": str(scratch),
     }
