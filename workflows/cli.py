@@ -108,15 +108,15 @@ def _last_stage(args: argparse.Namespace) -> Stage:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from flight.workflows import pipeline, show
+    from flight.workflows import reading, show
 
     recipe, version = _names(args)
     if args.what == "kickstart":
-        print(pipeline.rendered(recipe, version), end="")
+        print(reading.rendered(recipe, version), end="")
     elif args.what == "recipe":
-        print(json.dumps(pipeline.recipe_json(recipe), indent=2, ensure_ascii=False, default=str))
+        print(json.dumps(reading.recipe_json(recipe), indent=2, ensure_ascii=False, default=str))
     elif args.what == "plan":
-        print(json.dumps(pipeline.plan_json(recipe, version), indent=2, ensure_ascii=False))
+        print(json.dumps(reading.plan_json(recipe, version), indent=2, ensure_ascii=False))
     elif args.what == "walk":
         last = _last_stage(args)
         _print(show.walk_lines(last))

@@ -260,6 +260,7 @@ def _guestfs(argv: list[str], doing: str, env: dict[str, str], *, log_to: Path, 
         if step := re.match(r"\[ *[\d.]+\] (.+)", line):
             told(Progress(what=f"{doing}: {_step_of(step[1])}"))
 
+    told(Progress(what=f"{doing}: starting libguestfs"))
     try:
         run(
             argv, why=f"prepare the disk ({doing})", log_to=log_to, timeout_s=TIMEOUT_S, env=env, heard=heard,

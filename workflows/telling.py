@@ -16,7 +16,7 @@ LOG = logging.getLogger("luigi-interface")
 PAGE_S, LINE_S, BAR_S = 1.0, 60.0, 0.1
 
 Message = Callable[[str], object] | None
-Percentage = Callable[[int], object] | None
+Percentage = Callable[[int | None], object] | None
 
 
 @contextlib.contextmanager
@@ -25,11 +25,14 @@ def to_all(*, title: str, message: Message, percentage: Percentage) -> Iterator[
 
     `message` and `percentage` are what Luigi gives a running task; None outside a worker.
     """
+    shown: int | None = None
 
     def page(progress: Progress) -> None:
+        nonlocal shown
         say_status(message, str(progress))
-        if percentage is not None and progress.percent is not None:
-            percentage(progress.percent)
+        if percentage is not None and progress.percent != shown:
+            percentage(progress.percent)  # None takes the bar off the page: how long this part takes is not known
+            shown = progress.percent
 
     def line(progress: Progress) -> None:
         LOG.info("%s: %s", title, progress)

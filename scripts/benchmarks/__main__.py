@@ -15,6 +15,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -72,7 +73,11 @@ def median(costs: list[Cost]) -> float:
 
 
 def cost(argv: list[str], *, cwd: Path = TOP, env: dict[str, str] | None = None) -> Cost:
-    """Run a command to its end and say what it cost; its words are shown only if it fails."""
+    """Run a command to its end and say what it cost; its words are shown only if it fails.
+
+    What the side before it wrote is brought to the disk first: a sync of ours is not to pay for what theirs left in memory.
+    """
+    os.sync()
     started = time.monotonic()
     child = subprocess.Popen(
         argv,
@@ -141,18 +146,18 @@ class Bench:
         yield from self.in_turn(row, ours, self.bare_mmdebstrap)
 
     def bare_mmdebstrap(self) -> Cost:
-        """The same packages into a folder, with the same package files at hand."""
+        """The same packages into a folder of its own, with the same package files at hand.
+
+        The folder stays until all is measured: where a filesystem discards what is deleted, the next run pays for it.
+        """
         plan = json.loads(self.home.flight("show", "plan").said)
-        tree, cache = self.scratch / "bare", self.home.work / "cache" / "debs"
-        shutil.rmtree(tree, ignore_errors=True)
+        tree, cache = Path(tempfile.mkdtemp(prefix="bare-", dir=self.scratch)), self.home.work / "cache" / "debs"
         suites = [(plan["release"], plan["mirror"]), *((one["suite"], one["url"]) for one in plan["repositories"])]
         sources = [f"deb {url} {suite} main" for suite, url in suites]
         fill = f'mkdir -p "$1"/var/cache/apt/archives && cp --reflink=auto {cache}/*.deb "$1"/var/cache/apt/archives/'
         argv = ["mmdebstrap", "--quiet", "--variant=apt", "--skip=download/empty", f"--setup-hook={fill}"]
         argv += ['--aptopt=Apt::Install-Recommends "false"', f"--include={','.join(plan['packages']['names'])}"]
-        found = cost([*argv, plan["release"], str(tree), *sources])
-        shutil.rmtree(tree)
-        return found
+        return cost([*argv, plan["release"], str(tree), *sources])
 
     def prepare(self) -> Iterator[Row]:
         self.luigi("BuildImage")

@@ -215,6 +215,16 @@ def manager(status: int, code: str) -> HttpResponseError:
         pytest.param(
             ClientAuthenticationError(
                 "DefaultAzureCredential failed.\nAttempted credentials:\n"
+                "\tEnvironmentCredential: Authentication failed: HTTPSConnection(host='login.example'): "
+                "Failed to resolve 'login.example' ([Errno -3] Temporary failure in name resolution)"
+            ),
+            "Failed to resolve 'login.example'",
+            "check this host's network, DNS and proxy",
+            id="no way to the login service",
+        ),
+        pytest.param(
+            ClientAuthenticationError(
+                "DefaultAzureCredential failed.\nAttempted credentials:\n"
                 "\tEnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided.\n"
                 "\tAzureCliCredential: Azure CLI not found on path"
             ),

@@ -15,7 +15,7 @@ STEPS = (
     {"kit"},
     {"artefact", "recipe", "settings"},
     {"kickstart", "vhd", "gpt", "digest", "hypervisor", "cloud"},
-    {"install", "prepare", "certify", "azureboot", "upload", "arm"},
+    {"install", "prepare", "certify", "azureboot", "upload", "arm", "reading"},
     {"image", "rehearsal", "report", "doctor", "clean", "scheduler"},
     {"telling", "commandline", "stage"},
     {"pipeline"},

@@ -116,7 +116,7 @@ def test_what_virt_sysprep_says_becomes_progress(monkeypatch: pytest.MonkeyPatch
     heard: list[Progress] = []
     monkeypatch.setattr(prepare, "run", speaker(line, "and something else"))
     prepare._guestfs(["virt-sysprep"], "sysprep", {}, log_to=Path("log"), told=heard.append)
-    assert [one.what for one in heard] == [what]
+    assert [one.what for one in heard] == ["sysprep: starting libguestfs", what]
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,23 @@ def test_the_page_is_told_what_happens_with_markup_escaped(monkeypatch: pytest.M
     assert percents == [25]
 
 
+def test_the_bar_leaves_the_page_where_nobody_knows_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    Stage.clear_instance_cache()
+    task = Boil(recipe="cup", version="1.0.0")
+    messages, percents = [], []
+    task.set_status_message, task.set_progress_percentage = messages.append, percents.append
+
+    def make(self: Boil, to: Path) -> None:
+        for progress in (Progress(4, 4, "unpacking"), Progress(what="starting")):
+            self.say(progress)
+        to.touch()
+
+    monkeypatch.setattr(Boil, "make", make)
+    task.run()
+    assert messages == ["unpacking 100 %", "starting"]
+    assert percents == [100, None]
+
+
 def test_the_page_shows_the_three_lines_of_an_error_and_the_traceback_of_a_defect() -> None:
     task = Boil(recipe="cup", version="1.0.0")
     assert task.on_failure(FlightError("what", why="why", fix="fix")) == "what\n  why: why\n  fix: fix"

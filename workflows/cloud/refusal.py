@@ -5,6 +5,7 @@ Sources of the codes: "Status and error codes (REST API): Blob Storage", "Troubl
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from flight.workflows.kit.errors import RemoteError
@@ -18,6 +19,8 @@ LOG_IN: Final = (
     "`az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (a service principal),"
     " or run on a machine with a managed identity"
 )
+LOGIN_HOST: Final = "check this host's network, DNS and proxy (https_proxy): the login service was not reached"
+UNREACHED: Final = re.compile(r"Failed to resolve|Failed to establish|Connection refused|timed out|unreachable", re.I)
 DATA_ROLE: Final = "give this identity the role 'Storage Blob Data Contributor' on the account or the container"
 
 FIXES: Final = {
@@ -99,7 +102,7 @@ def refused(
     if isinstance(error, ClientAuthenticationError):
         tried = _failed_logins(str(error))
         why = f"logging in to Azure failed: {tried}" if tried else "nobody is logged in to Azure"
-        return RemoteError(what, why=why, fix=LOG_IN)
+        return RemoteError(what, why=why, fix=LOGIN_HOST if UNREACHED.search(tried) else LOG_IN)
     return RemoteError(what, why=_first_line(error), fix=_way_there(error, cloud))
 
 

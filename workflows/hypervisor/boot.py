@@ -22,7 +22,7 @@ from flight.workflows.kit.arriving import MARK
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import run
-from flight.workflows.settings import Settings
+from flight.workflows.settings import Libvirt, Settings
 
 STAMP: Final = "flight-"
 """What the BIOS version of our guests begins with; the kernel prints it on its DMI line."""
@@ -107,18 +107,7 @@ def boot_to_login(
     name = f"{STAMP}{uuid.uuid4().hex[:12]}"
     console, screenshot = work / f"console-{firmware}.log", work / f"screen-{firmware}.png"
     with _overlay(disk, work / f"{MARK}{name}.qcow2", settings.programs.qemu_img) as overlay:
-        domain = Domain(
-            name=name,
-            disk=overlay,
-            console=console.absolute(),
-            firmware=firmware,
-            nvram=overlay.with_suffix(".fd"),
-            has_kvm=acceleration.has_kvm,
-            emulator=acceleration.emulator,
-            stamp=name,
-            memory_mib=settings.libvirt.memory_mib,
-            cpus=settings.libvirt.cpus,
-        )
+        domain = _domain(overlay, name, firmware, console.absolute(), acceleration, settings.libvirt)
         ended = run_guest(
             domain,
             signs=(LOGIN, *FAILURES),
@@ -138,6 +127,23 @@ def boot_to_login(
             f"{disk.name} ({firmware}) asks for a login, but is not what was booted", why="; ".join(problems)
         )
     return Boot(ended.seconds, console, ended.text, screenshot if ended.screenshot else None, acceleration)
+
+
+def _domain(
+    overlay: Path, name: str, firmware: Firmware, console: Path, acceleration: Acceleration, libvirt: Libvirt
+) -> Domain:
+    return Domain(
+        name=name,
+        disk=overlay,
+        console=console,
+        firmware=firmware,
+        nvram=overlay.with_suffix(".fd"),
+        has_kvm=acceleration.has_kvm,
+        emulator=acceleration.emulator,
+        stamp=name,
+        memory_mib=libvirt.memory_mib,
+        cpus=libvirt.cpus,
+    )
 
 
 def explain_failure(disk: str, firmware: Firmware, ended: Ended, *, acceleration: Acceleration) -> FlightError:

@@ -36,14 +36,14 @@ def quiet(progress: Progress) -> None:
 
 
 def at_most_every(seconds: float, told: Told, *, clock: Callable[[], float] = time.monotonic) -> Told:
-    """`told`, but at most once in `seconds`, except that what is complete is always passed on."""
-    last = float("-inf")
+    """`told`, but at most once in `seconds`, except that what is complete, and what comes after it, are passed on."""
+    last, finished = float("-inf"), ""
 
     def throttled(progress: Progress) -> None:
-        nonlocal last
-        now = clock()
-        if now - last >= seconds or (progress.total > 0 and progress.done >= progress.total):
-            last = now
+        nonlocal last, finished
+        now, is_complete = clock(), progress.total > 0 and progress.done >= progress.total
+        if now - last >= seconds or is_complete or (finished and progress.what != finished):
+            last, finished = now, progress.what if is_complete else ""
             told(progress)
 
     return throttled

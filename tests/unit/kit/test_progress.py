@@ -26,6 +26,14 @@ def test_progress_is_passed_on_at_most_so_often_but_the_end_always() -> None:
     assert [progress.done for progress in heard] == [0, 10, 20, 100]
 
 
+def test_what_comes_after_something_complete_does_not_wait_its_turn() -> None:
+    heard: list[Progress] = []
+    told = at_most_every(1.0, heard.append, clock=lambda: 0.0)
+    for progress in (Progress(1, 1, "unpacking"), Progress(what="starting"), Progress(what="going on")):
+        told(progress)
+    assert [progress.what for progress in heard] == ["unpacking", "starting"]
+
+
 def test_a_line_is_worth_only_what_takes_long() -> None:
     now, heard = [0.0], []
     told = once_every(60, heard.append, clock=lambda: now[0])
