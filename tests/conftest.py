@@ -1,4 +1,4 @@
-"""For every test: golden files, and no deadlines."""
+"""For every test: golden files, no deadlines, and a small image that was built once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from home import TOP, Home
 
 hypothesis.settings.register_profile("house", deadline=None)  # no test asserts a time
 hypothesis.settings.load_profile("house")
@@ -30,3 +31,14 @@ def golden(request: pytest.FixtureRequest) -> Iterator[object]:
         assert text == path.read_text(), f"differs from {path}: run pytest --regenerate if the change is meant"
 
     yield compare
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose small image was built, uploaded and registered once; what is made anew there replaces what was sent."""
+    home = Home(tmp_path_factory.mktemp("tiny"), recipe="tiny", recipes=TOP / "tests" / "recipes")
+    home.configure("upload.replace=true")
+    ran = home.luigi("UploadImage", "--local-scheduler")
+    assert ran.code == 0, ran.said
+    yield home
+    home.stop_servers()

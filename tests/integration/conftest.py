@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from home import TOP, Home, free_ports
+from home import free_ports
 
 from flight.workflows.kit.server import Server
 from flight.workflows.rehearsal import servers
@@ -37,14 +37,3 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     finally:
         for server in pair:
             server.stop()
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home whose small image was built, uploaded and registered once; what is made anew there replaces what was sent."""
-    home = Home(tmp_path_factory.mktemp("tiny"), recipe="tiny", recipes=TOP / "tests" / "recipes")
-    home.configure("upload.replace=true")
-    ran = home.luigi("UploadImage", "--local-scheduler")
-    assert ran.code == 0, ran.said
-    yield home
-    home.stop_servers()
