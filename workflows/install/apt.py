@@ -45,16 +45,16 @@ class Deb:
         return f"{self.stanza.rstrip()}\nStatus: install ok installed\n"
 
 
-def render_configuration(private: Path, *, lists: Path, archives: Path, settings: Iterable[str]) -> str:
+def render_configuration(private: Path, *, settings: Iterable[str]) -> str:
     """apt.conf for a root that does not exist yet. `settings` are whole lines that come last."""
     none = ("preferences", "preferencesparts", "sourceparts", "parts", "main", "trusted", "trustedparts", "netrcparts")
     lines = [
         f'Dir "{private}/";',
         f'Dir::State "{private}/state/";',
         f'Dir::State::status "{private}/status";',
-        f'Dir::State::Lists "{lists}/";',
+        f'Dir::State::Lists "{private}/lists/";',
         f'Dir::Cache "{private}/cache/";',
-        f'Dir::Cache::Archives "{archives}/";',
+        f'Dir::Cache::Archives "{private}/archives/";',
         f'Dir::Etc::sourcelist "{private}/sources.list";',
         f'Dir::Etc::netrc "{private}/auth.conf";',
         *(f'Dir::Etc::{name} "/dev/null";' for name in none),
@@ -83,13 +83,15 @@ class Apt:
         self.lists, self.archives = scratch / "lists", scratch / "archives"
         for folder in (private / "state", private / "cache", self.lists / "partial", self.archives / "partial"):
             folder.mkdir(parents=True)
+        for folder in (self.lists, self.archives):
+            (private / folder.name).symlink_to(folder)  # apt.conf has no way to write a path that holds a quote
         keys = [place_key(source, private / f"key-{place}") for place, source in enumerate(sources)]
         (private / "sources.list").write_text(render_sources(sources, keys))
         logins = os.open(private / "auth.conf", os.O_WRONLY | os.O_CREAT, 0o600)
         with open(logins, "w") as file:
             file.write(render_logins(sources))
         (private / "status").touch()
-        text = render_configuration(private, lists=self.lists, archives=self.archives, settings=settings)
+        text = render_configuration(private, settings=settings)
         (private / "apt.conf").write_text(text)
 
     def update(self, kept: Path, *, log_to: Path) -> None:

@@ -133,21 +133,30 @@ def write_files(files: Iterable[TreeFile]) -> None:
     users, groups = _numbers("/etc/passwd"), _numbers("/etc/group")
     for each in files:
         try:
-            owner, group = _number(each.owner, users), _number(each.group, groups)
+            _write(each, _number(each.owner, users), _number(each.group, groups))
         except KeyError as error:
             raise RecipeError(f"the file {each.path} shall belong to {error}, whom the system does not know") from None
-        path = Path(each.path)
-        if each.path.endswith("/"):
-            path.mkdir(parents=True, exist_ok=True)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            if each.link:
-                path.symlink_to(each.link)
-                continue
-            path.write_bytes(each.content)
-        os.chown(path, owner, group)
-        path.chmod(each.mode)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise RecipeError(
+                f"{each.path} cannot be written into the system",
+                why=f"{error.filename} is there already, as something else than a file or folder of that place",
+                fix="choose another path, or mend the script or package that put it there",
+            ) from None
+
+
+def _write(file: TreeFile, owner: int, group: int) -> None:
+    path = Path(file.path)
+    if file.path.endswith("/"):
+        path.mkdir(parents=True, exist_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if file.link:
+            path.symlink_to(file.link)
+            return
+        path.write_bytes(file.content)
+    os.chown(path, owner, group)
+    path.chmod(file.mode)
 
 
 def _number(name: str, known: dict[str, int]) -> int:
@@ -157,5 +166,5 @@ def _number(name: str, known: dict[str, int]) -> int:
 def _numbers(path: str) -> dict[str, int]:
     if not os.path.exists(path):
         return {"root": 0}
-    rows = (line.split(":") for line in Path(path).read_text().splitlines())
-    return {row[0]: int(row[2]) for row in rows if len(row) > 2}
+    rows = (line.split(":") for line in Path(path).read_text(errors="surrogateescape").split("\n"))
+    return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[2].isdecimal()}

@@ -13,8 +13,8 @@ from typing import Any
 
 from flight.workflows.install import apt, bootstrap, sources
 from flight.workflows.install.configure import TreeFile, render_grub_defaults, text_file
-from flight.workflows.install.inside import tmpfs
-from flight.workflows.install.isolation import Machine
+from flight.workflows.install.inside import below, tmpfs
+from flight.workflows.install.isolation import Machine, from_inside
 from flight.workflows.install.sources import Source, Wanted
 from flight.workflows.install.times import clamp, epoch_of
 from flight.workflows.kickstart.plan import InstallPlan
@@ -79,8 +79,8 @@ def install(
     to.mkdir(mode=0o755)
     run = bootstrap.Bootstrap(plan, wanted, fetcher, cache / "debs", epoch, mmdebstrap)
     run.run(to, root=private, log_to=logs / "packages.log", told=told)
-    bootstrap.tidy(to)
-    packages = bootstrap.installed(to)
+    from_inside(to, bootstrap.tidy, Path("/"))
+    packages = from_inside(to, bootstrap.installed, Path("/"))
     check_installed(plan, wanted, packages)
     clamp(to, since=started, to=epoch)
     os.utime(to, (epoch, epoch))
@@ -206,7 +206,8 @@ def finish_configuration(plan: InstallPlan, machine: Machine, *, log_to: Path) -
 
 def make_bootable(plan: InstallPlan, machine: Machine, *, log_to: Path, told: Told) -> list[str]:
     """One initramfs for each kernel, then the boot menu, by the guest's own programs; the kernels' releases."""
-    kernels = sorted(path.name.removeprefix("vmlinuz-") for path in (machine.root / "boot").glob("vmlinuz-*"))
+    boot = below(machine.root, "/boot")
+    kernels = sorted(path.name.removeprefix("vmlinuz-") for path in boot.glob("vmlinuz-*"))
     if not kernels:
         raise RecipeError(
             f"{plan.packages.where}: there is no kernel among the packages",
@@ -214,7 +215,7 @@ def make_bootable(plan: InstallPlan, machine: Machine, *, log_to: Path, told: To
         )
     for place, release in enumerate(kernels):
         told(Progress(place, len(kernels), "making the initramfs"))
-        remove(machine.root / "boot" / f"initrd.img-{release}")
+        remove(boot / f"initrd.img-{release}")
         machine.run(["update-initramfs", "-c", "-k", release], why="make the initramfs", log_to=log_to)
     machine.run(["update-grub"], why="write the boot menu", log_to=log_to, fix="add grub2-common to %packages")
     return kernels

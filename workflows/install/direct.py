@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flight.workflows.install import debian, grub, system
 from flight.workflows.install.disk import to_qcow2, write_at, write_esp, write_filesystems, write_table
+from flight.workflows.install.inside import below
 from flight.workflows.install.isolation import enclosed, from_inside
 from flight.workflows.install.layout import BIOS, EFI, plan_layout
 from flight.workflows.install.times import clamp, clock_of
@@ -130,6 +131,6 @@ def _build(
             for part in layout.parts
         ],
         "kernels": kernels,
-        "command_lines": system.command_lines((root / "boot/grub/grub.cfg").read_text()),
+        "command_lines": system.command_lines(below(root, "/boot/grub/grub.cfg").read_text()),
         "virtual_bytes": plan.disk_gib << 30,
     }

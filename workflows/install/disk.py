@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flight.workflows.gpt import SECTOR
 from flight.workflows.install import gpt
-from flight.workflows.install.inside import bind
+from flight.workflows.install.inside import below, bind
 from flight.workflows.install.layout import MIB, ROOT, Layout, Placed, derived
 from flight.workflows.kit.errors import ProgramError, RecipeError
 from flight.workflows.kit.run import run
@@ -122,11 +122,26 @@ def write_filesystems(
     empty = scratch / "empty"
     empty.mkdir()
     for part in reversed(layout.filesystems):
-        folder = root / part.wanted.mount.lstrip("/")
+        folder = _own_folder(root, part)
         write_ext4(disk, part, folder, scratch=scratch, clock=clock, log_to=log_to)
         settle_times(disk, part, epoch=int(clock["SOURCE_DATE_EPOCH"]))
         if part.wanted.mount != ROOT:
             bind(empty, folder)
+
+
+def _own_folder(root: Path, part: Placed) -> Path:
+    """The folder that a partition of its own is filled from. Raises RecipeError where a script put something else there."""
+    mount, folder = part.wanted.mount, root / part.wanted.mount.lstrip("/")
+    if below(root, mount) == folder and folder.is_dir():
+        return folder
+    seen = (
+        "leads to another place" if below(root, mount) != folder else "is no folder" if folder.exists() else "is gone"
+    )
+    raise RecipeError(
+        f"{part.wanted.where}: {mount} has a partition of its own, and in the finished system it {seen}",
+        why="a %post script, or a package, changed it",
+        fix=f"leave {mount} a folder, or take its partition out",
+    )
 
 
 def write_esp(

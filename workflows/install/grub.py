@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 
 from flight.workflows.gpt import SECTOR
+from flight.workflows.install.inside import below
 from flight.workflows.install.isolation import Bind, Machine
 from flight.workflows.install.layout import BIOS, ROOT, Layout
 from flight.workflows.kit.errors import RecipeError
@@ -125,8 +126,8 @@ def patched_core(core: bytes, *, core_sector: int) -> bytes:
 
 def bios_parts(machine: Machine, layout: Layout, *, scratch: Path, log_to: Path) -> tuple[bytes, bytes]:
     """Boot code for the MBR, and the start of the BIOS-boot partition; by the guest's own grub-mkimage."""
-    modules = machine.root / "usr/lib/grub/i386-pc"
-    if not (modules / "boot.img").is_file():
+    boot = below(machine.root, "/usr/lib/grub/i386-pc/boot.img")
+    if not boot.is_file():
         raise RecipeError(
             "the disk cannot be made bootable for BIOS (generation 1)",
             why="the system holds no /usr/lib/grub/i386-pc",
@@ -137,7 +138,7 @@ def bios_parts(machine: Machine, layout: Layout, *, scratch: Path, log_to: Path)
     core = _made_image(machine, layout, "i386-pc", CORE_MODULES, scratch=scratch, log_to=log_to)
     if len(core) > place.size_mib << 20:
         raise RecipeError(f"{place.wanted.where}: biosboot with {place.size_mib} MiB is too small for GRUB")
-    return patched_boot((modules / "boot.img").read_bytes(), core_sector=sector), patched_core(core, core_sector=sector)
+    return patched_boot(boot.read_bytes(), core_sector=sector), patched_core(core, core_sector=sector)
 
 
 def efi_files(machine: Machine, layout: Layout, *, vendor: str, scratch: Path, log_to: Path) -> dict[str, bytes]:
@@ -145,12 +146,13 @@ def efi_files(machine: Machine, layout: Layout, *, vendor: str, scratch: Path, l
     root = machine.root
     stub = render_stub(layout).encode()
     files = {f"EFI/{folder}/grub.cfg": stub for folder in ("BOOT", vendor)}
-    if all((root / source).is_file() for source in SIGNED.values()):
-        files |= {to: (root / source).read_bytes() for to, source in SIGNED.items()}
+    signed = {to: below(root, source) for to, source in SIGNED.items()}
+    if all(source.is_file() for source in signed.values()):
+        files |= {to: source.read_bytes() for to, source in signed.items()}
         files |= {to.replace("/BOOT/", f"/{vendor}/"): raw for to, raw in list(files.items())}
         files[f"EFI/{vendor}/shimx64.efi"] = files.pop(f"EFI/{vendor}/BOOTX64.EFI")
         return files
-    if not (root / "usr/lib/grub/x86_64-efi").is_dir():
+    if not below(root, "/usr/lib/grub/x86_64-efi").is_dir():
         raise RecipeError(
             "the disk cannot be made bootable for UEFI (generation 2)",
             why="the system holds neither the signed shim and GRUB nor /usr/lib/grub/x86_64-efi",

@@ -8,6 +8,7 @@ also of use outside of a machine.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -37,6 +38,8 @@ NAME_SERVER = "10.0.2.3"
 """Where slirp4netns answers for the host's name servers."""
 OUT_OF_BOUNDS = ("169.254.0.0/16", "168.63.129.16/32")
 """Link-local addresses, and Azure's wireserver."""
+MOST_LINKS = 40
+"""As many as the kernel follows."""
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -90,16 +93,16 @@ def enter(machine: Mapping[str, Any]) -> None:
     else:
         mount(str(root), root, flags=BIND | REC)
     for each in machine["mounts"]:
-        _attach(each, _below(root, each["at"]))
+        _attach(each, below(root, each["at"]))
     for view in machine["views"]:
-        _equip(_below(root, view), machine["devices"])
+        _equip(below(root, view), machine["devices"])
     for link, to in machine["links"]:
-        _below(root, link).parent.mkdir(parents=True, exist_ok=True)
-        _below(root, link).symlink_to(to)
+        below(root, link).parent.mkdir(parents=True, exist_ok=True)
+        below(root, link).symlink_to(to)
     for path, text in machine["files"]:
-        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
-        _below(root, path).write_text(text)
-        _below(root, path).chmod(0o755)
+        below(root, path).parent.mkdir(parents=True, exist_ok=True)
+        below(root, path).write_text(text)
+        below(root, path).chmod(0o755)
     _become_root(root)
 
 
@@ -133,8 +136,28 @@ def prepare_way_out() -> Callable[[], None]:
     return connect
 
 
-def _below(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
+def below(root: Path, path: str) -> Path:
+    """Where `path` leads for a program whose / is `root`: no link, absolute or with "..", leads out of it.
+
+    Every way into a tree that a foreign script has had its hands on goes through here, or through a chroot. Nothing is
+    asked to be there; nobody else may be changing the tree. Raises OSError (ELOOP) for links without end.
+    """
+    rest, at, followed = [part for part in path.split("/") if part], root, 0
+    while rest:
+        part = rest.pop(0)
+        if part in (".", ".."):
+            at = at.parent if part == ".." and at != root else at
+            continue
+        if not os.path.islink(at / part):
+            at = at / part
+            continue
+        followed += 1
+        if followed > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        to = os.readlink(at / part)
+        at = root if to.startswith("/") else at
+        rest = [*filter(None, to.split("/")), *rest]
+    return at
 
 
 def _attach(each: Mapping[str, Any], at: Path) -> None:
@@ -142,7 +165,7 @@ def _attach(each: Mapping[str, Any], at: Path) -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     if "source" not in each:
         at.mkdir(exist_ok=True)
-        tmpfs(at, mode=0o1777 if at.name == "tmp" else 0o755)
+        tmpfs(at, mode=0o1777 if each["at"] == "/tmp" else 0o755)
         return
     if not os.path.lexists(at):
         at.mkdir() if Path(each["source"]).is_dir() else at.touch()
@@ -151,11 +174,11 @@ def _attach(each: Mapping[str, Any], at: Path) -> None:
 
 def _equip(root: Path, devices: Sequence[str]) -> None:
     """/dev, /proc and /sys of a root."""
-    for name in ("dev", "proc", "sys"):
-        (root / name).mkdir(exist_ok=True)
-    mount("proc", root / "proc", "proc", flags=RDONLY | NOSUID | NODEV | NOEXEC)
-    mount("sysfs", root / "sys", "sysfs", flags=RDONLY | NOSUID | NODEV | NOEXEC)
-    dev = root / "dev"
+    dev, proc, sys_ = (below(root, name) for name in ("dev", "proc", "sys"))
+    for folder in (dev, proc, sys_):
+        folder.mkdir(exist_ok=True)
+    mount("proc", proc, "proc", flags=RDONLY | NOSUID | NODEV | NOEXEC)
+    mount("sysfs", sys_, "sysfs", flags=RDONLY | NOSUID | NODEV | NOEXEC)
     mount("tmpfs", dev, "tmpfs", flags=NOSUID, options="mode=755")
     for name in DEVICES:
         (dev / name).touch()
@@ -165,8 +188,8 @@ def _equip(root: Path, devices: Sequence[str]) -> None:
     (dev / "shm").mkdir()
     (dev / "shm").chmod(0o1777)
     for path in devices:
-        _below(dev, path).parent.mkdir(parents=True, exist_ok=True)
-        _below(dev, path).touch()
+        below(dev, path).parent.mkdir(parents=True, exist_ok=True)
+        below(dev, path).touch()
 
 
 def _become_root(root: Path) -> None:
@@ -208,7 +231,11 @@ def _checked(result: int, call: str) -> None:
 
 def serve(machine: Mapping[str, Any], argv: Sequence[str], variables: Mapping[str, str]) -> NoReturn:
     """Be the machine's first process until the program ends."""
-    enter(machine)
+    try:
+        enter(machine)
+    except OSError as error:
+        print(f"the system cannot be entered: {error}", file=sys.stderr, flush=True)
+        os._exit(126)
     ignore_syncs()
     lose_capabilities()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))

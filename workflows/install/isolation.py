@@ -15,6 +15,7 @@ import os
 import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -111,7 +112,7 @@ def enclosed(
     """What `work(*args, told=…, **named)` returns, run in a process with its own mounts and processes.
 
     Arguments and result travel by pickle, through a pipe: secrets among them stand in no argument list and no file.
-    A FlightError raised in there is raised here.
+    What is raised in there is raised here.
     """
     answers: list[str] = []
 
@@ -140,16 +141,16 @@ def enclosed(
 def from_inside(root: Path, work: Callable[..., Any], *args: Any) -> Any:
     """What `work(*args)` returns, called with `root` for /: no link in the tree leads out of it.
 
-    An OSError or FlightError is raised here.
+    What is raised in there is raised here.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reader)
-            answer = _answer(root, work, *args)
+            raw = _pickled(_answer(root, work, *args))
             with open(writer, "wb") as pipe:
-                pickle.dump(answer, pipe)
+                pipe.write(raw)
         finally:
             os._exit(0)  # whatever happened, there is one of us again
     os.close(writer)
@@ -169,8 +170,22 @@ def _answer(root: Path, work: Callable[..., Any], *args: Any) -> tuple[bool, Any
         os.chroot(root)
         os.chdir("/")
         return True, work(*args)
-    except (OSError, FlightError) as error:
-        return False, error
+    except Exception as error:  # noqa: BLE001  it is raised again, outside
+        return False, _with_its_place(error)
+
+
+def _with_its_place(error: Exception) -> Exception:
+    """A defect of ours travels with the lines where it happened; what is explained already needs none."""
+    if not isinstance(error, (FlightError, OSError)):
+        error.add_note("".join(traceback.format_exception(error)))
+    return error
+
+
+def _pickled(answer: tuple[bool, Any]) -> bytes:
+    try:
+        return pickle.dumps(answer)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return pickle.dumps((False, RuntimeError(repr(answer[1]))))
 
 
 def serve() -> NoReturn:
@@ -183,7 +198,7 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     try:
         answer = (True, work(*args, told=told, **named))
-    except FlightError as error:
-        answer = (False, error)
-    print("answer", base64.b64encode(pickle.dumps(answer)).decode(), sep="\t", flush=True)
+    except Exception as error:  # noqa: BLE001  it is raised again, outside
+        answer = (False, _with_its_place(error))
+    print("answer", base64.b64encode(_pickled(answer)).decode(), sep="\t", flush=True)
     os._exit(0)

@@ -14,16 +14,18 @@ from typing import Any
 
 from flight.workflows.install import configure, grub
 from flight.workflows.install.configure import TreeFile, write_files
-from flight.workflows.install.inside import NAME_SERVER, overlay
+from flight.workflows.install.inside import NAME_SERVER, below, overlay
 from flight.workflows.install.isolation import Bind, Machine, Volatile, from_inside
 from flight.workflows.install.layout import Layout
 from flight.workflows.kickstart.plan import InstallPlan, Script, Where
+from flight.workflows.kit.arriving import remove
 from flight.workflows.kit.errors import ProgramError, RecipeError
 from flight.workflows.kit.progress import Progress, Told
 from flight.workflows.kit.run import find, run
 
 SCRIPT_AT = "/tmp/ks-script"
-POLICY = "usr/sbin/policy-rc.d"
+POLICY = Path("/usr/sbin/policy-rc.d")
+RESOLVER = Path("/etc/resolv.conf")
 PROBES = ("usr/sbin/grub-probe", "usr/sbin/grub2-probe")
 
 
@@ -58,7 +60,7 @@ def build_machine(plan: InstallPlan, layout: Layout, root: Path, scratch: Path, 
     probe = scratch / "grub-probe"
     probe.write_text(grub.render_probe(layout))
     probe.chmod(0o755)
-    over = [Bind(str(probe), f"/{at}") for at in PROBES if (root / at).is_file()]
+    over = [Bind(str(probe), f"/{at}") for at in PROBES if below(root, at).is_file()]
     return Machine(
         root=root,
         mounts=(Volatile("/tmp"), Volatile("/run"), *over),
@@ -90,7 +92,7 @@ def configure_system(plan: InstallPlan, layout: Layout, machine: Machine, family
 
 def check_timezone(plan: InstallPlan, root: Path) -> None:
     """Raise RecipeError for a timezone that the system does not know. UTC is what it takes where it knows none."""
-    if plan.timezone not in configure.UTC and not (root / "usr/share/zoneinfo" / plan.timezone).is_file():
+    if plan.timezone not in configure.UTC and not below(root, f"/usr/share/zoneinfo/{plan.timezone}").is_file():
         raise RecipeError(
             f"the system does not know the timezone {plan.timezone}", fix="add tzdata to %packages, or correct the name"
         )
@@ -161,35 +163,38 @@ def _run_script(script: Script, machine: Machine, log_to: Path) -> None:
             why=error.why,
             fix="mend the script; what was installed before it is kept",
         ) from None
-    finally:
-        if script.log and log_to.exists():
+    if script.log and log_to.exists():
+        try:
             from_inside(machine.root, write_files, [TreeFile(script.log, log_to.read_bytes(), 0o600)])
+        except RecipeError as error:
+            raise RecipeError(f"{script.where}: --log={script.log}: {error.what}", why=error.why) from None
 
 
 @contextlib.contextmanager
 def no_daemons(root: Path) -> Iterator[None]:
     """invoke-rc.d starts nothing meanwhile (exit code 101: forbidden by policy)."""
-    if (root / "usr/sbin").is_dir() and not (root / POLICY).exists():
-        (root / POLICY).write_text("#!/bin/sh\nexit 101\n")
-        (root / POLICY).chmod(0o755)
+    if from_inside(root, os.path.isdir, POLICY.parent) and not from_inside(root, os.path.lexists, POLICY):
+        from_inside(root, write_files, [TreeFile(str(POLICY), b"#!/bin/sh\nexit 101\n", 0o755)])
     yield
-    (root / POLICY).unlink(missing_ok=True)
+    from_inside(root, remove, POLICY)
 
 
 @contextlib.contextmanager
 def resolving(root: Path) -> Iterator[None]:
     """The system asks this machine's name servers, through slirp4netns, meanwhile; what it held before comes back."""
     find("slirp4netns", why="give %post the network", fix="apt-get install slirp4netns iproute2")
-    at = root / "etc/resolv.conf"
-    kept = os.readlink(at) if at.is_symlink() else at.read_bytes() if at.exists() else None
-    at.unlink(missing_ok=True)
-    at.write_text(f"nameserver {NAME_SERVER}\n")
+    kept = from_inside(root, _kept, RESOLVER)
+    from_inside(root, write_files, [TreeFile(str(RESOLVER), f"nameserver {NAME_SERVER}\n".encode())])
     yield
-    at.unlink(missing_ok=True)
-    if isinstance(kept, str):
-        at.symlink_to(kept)
-    elif kept is not None:
-        at.write_bytes(kept)
+    from_inside(root, remove, RESOLVER)
+    from_inside(root, write_files, kept)
+
+
+def _kept(path: Path) -> list[TreeFile]:
+    """What stands there, to be written again."""
+    if path.is_symlink():
+        return [TreeFile(str(path), link=os.readlink(path))]
+    return [TreeFile(str(path), path.read_bytes(), path.stat().st_mode & 0o7777)] if path.is_file() else []
 
 
 def finish(tidy: Callable[[Path], None]) -> None:

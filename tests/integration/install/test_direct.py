@@ -283,6 +283,6 @@ def test_a_link_in_the_tree_does_not_lead_out_of_it(tmp_path: Path) -> None:
     outside.mkdir()
     tree.mkdir()
     (tree / "etc").symlink_to(outside)
-    with pytest.raises(OSError):
+    with pytest.raises(RecipeError, match="/etc/passwd cannot be written"):
         from_inside(tree, write_files, [TreeFile("/etc/passwd", b"x")])
     assert not list(outside.iterdir())

@@ -14,7 +14,7 @@ from flight.workflows.kit.errors import FlightError, ProgramError, RecipeError, 
 
 
 def test_the_configuration_reads_nothing_of_the_hosts_apt() -> None:
-    text = apt.render_configuration(Path("/private"), lists=Path("/l"), archives=Path("/a"), settings=['Last "1";'])
+    text = apt.render_configuration(Path("/private"), settings=['Last "1";'])
     for name in ("parts", "main", "sourceparts", "trusted", "trustedparts", "netrcparts", "preferences"):
         assert f'Dir::Etc::{name} "/dev/null";' in text
     assert 'Dir::Etc::netrc "/private/auth.conf";' in text
