@@ -11,7 +11,11 @@ UploadBlob        a page blob that holds it, sealed; this is its receipt    RECI
 UploadImage       the managed image made from the blob; its receipt         RECIPE.image.json
 """
 
-from flight.workflows.pipeline import (
+from flight.workflows import luigicfg
+
+luigicfg.read_or_end()  # importing Luigi reads luigi.cfg, and ends in a traceback where that cannot be parsed
+
+from flight.workflows.pipeline import (  # noqa: E402
     BuildImage,
     ConvertImage,
     InstallPackages,

@@ -15,6 +15,8 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,10 +25,12 @@ from typing import Any
 
 from flight.workflows.kit.arriving import link_whole, write_whole
 from flight.workflows.kit.errors import BusyError
+from flight.workflows.kit.kept import of_its_types
 
 KEY_DIGITS = 12
 FACTS = "facts.json"
 LOCKS = ".locks"
+FOLDER_NAME = re.compile(rf"([A-Z]\w*)-([0-9a-f]{{{KEY_DIGITS}}})")
 
 
 def key_of(stage: str, *, edition: int, upstream: Sequence[str], facts: Mapping[str, Any]) -> str:
@@ -67,7 +71,21 @@ class Place:
 
     @property
     def is_there(self) -> bool:
-        return self.path.exists()
+        return self.path.exists() and not self.damage
+
+    @property
+    def damage(self) -> str:
+        """Why what lies there is not the artefact: cheap, so its length is looked at and not its content."""
+        try:
+            length = length_of(self.path)
+        except OSError:
+            return ""
+        facts = load_facts(self.folder)
+        if facts is None or not _is_its_own(self.folder, facts):
+            return f"its {FACTS} is gone, torn or another's"
+        if facts.file_bytes not in (None, length):
+            return f"it has {length} bytes, not {facts.file_bytes}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,8 @@ class Facts:
     made_at: str = ""
     seconds: float = 0.0
     size_bytes: int = 0
+    file_bytes: int | None = None
+    """The artefact's length; None for a folder, and where an older flight did not write it."""
 
     def save(self, folder: Path) -> None:
         write_whole(folder / FACTS, json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n")
@@ -94,17 +114,29 @@ def load_facts(folder: Path) -> Facts | None:
     """The facts in a folder, or None where there are none that can be read (a killed run, a foreign folder)."""
     try:
         raw = json.loads((folder / FACTS).read_text())
-        return Facts(**{**raw, "upstream": tuple(raw["upstream"])})
+        return of_its_types(Facts(**{**raw, "upstream": tuple(raw["upstream"])}))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def unreadable_artefacts(work: Path) -> Iterator[tuple[Path, Facts]]:
+    """Every folder that is named as an artefact's and holds no facts of its own, with what its name says of it."""
+    for folder in sorted(work.glob("*/*")):
+        name = FOLDER_NAME.fullmatch(folder.name)
+        if name and folder.is_dir() and not folder.is_symlink() and not _is_its_own(folder, load_facts(folder)):
+            yield folder, Facts(name[1], 0, name[2], folder.parent.name, "", (), {})
 
 
 def all_artefacts(work: Path) -> Iterator[tuple[Path, Facts]]:
     """Every folder in the work folder that holds facts of ours, in the order of their names."""
     for path in sorted(work.glob(f"*/*/{FACTS}")):
         facts = load_facts(path.parent)
-        if facts is not None and path.parent.name == f"{facts.stage}-{facts.key}":
+        if facts is not None and _is_its_own(path.parent, facts):
             yield path.parent, facts
+
+
+def _is_its_own(folder: Path, facts: Facts | None) -> bool:
+    return facts is not None and folder.name == f"{facts.stage}-{facts.key}"
 
 
 def changed(old: Facts, *, edition: int, upstream: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
@@ -149,6 +181,12 @@ def size_on_disk(path: Path) -> int:
     if not path.is_dir() or path.is_symlink():
         return path.lstat().st_blocks * 512
     return sum(os.lstat(os.path.join(root, name)).st_blocks * 512 for root, _, names in os.walk(path) for name in names)
+
+
+def length_of(path: Path) -> int | None:
+    """The length of a file; None for a folder."""
+    there = path.stat()
+    return None if stat.S_ISDIR(there.st_mode) else there.st_size
 
 
 def now() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flight.workflows.kit.errors import FlightError, os_errors_explained
-from flight.workflows.settings import load_settings
+from flight.workflows.settings import check_version, load_settings
 
 if TYPE_CHECKING:
     from flight.workflows.kit.server import Server
@@ -91,7 +91,7 @@ def _image(verb: argparse.ArgumentParser) -> None:
 
 def _names(args: argparse.Namespace) -> tuple[str, str]:
     image = load_settings().image
-    return args.recipe or args.named or image.recipe, args.version or image.version
+    return args.recipe or args.named or image.recipe, check_version(args.version or image.version)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -125,7 +125,11 @@ def _show(args: argparse.Namespace) -> int:
         _print(show.made_lines(_last_stage(args)))
         if args.next:
             print()
-            _print(show.next_lines(_last_stage(args), scheduler_url=scheduler_url()))
+            _print(
+                show.next_lines(
+                    _last_stage(args), scheduler_url=scheduler_url(), recipes=reading.recipe_of(recipe).folder
+                )
+            )
     return OK
 
 
@@ -192,11 +196,11 @@ def _rehearsal(args: argparse.Namespace) -> int:
 
 
 def _scheduler(args: argparse.Namespace) -> int:
-    from flight.workflows import scheduler, settings
+    from flight.workflows import luigicfg, scheduler
     from flight.workflows.commandline import scheduler_address
 
     _, port = scheduler_address()
-    server = scheduler.server(work=load_settings().paths.work, port=port, config=settings.config_path())
+    server = scheduler.server(work=load_settings().paths.work, port=port, config=luigicfg.config_path())
     return _serve(args.do, [server])
 
 

@@ -1,7 +1,8 @@
 """How a run of `luigi --module flight.workflows TASK` meets a person: checked before it starts, calm when it is ended.
 
 Luigi itself waits a minute for a scheduler that is not there and prints tracebacks for a typing error; here both are one
-message within two seconds, before anything is scheduled.
+message within two seconds, before anything is scheduled. luigi.cfg is looked at twice: as Luigi imports this module,
+because Luigi next reads its own sections, and with the first task, because the command line goes before it.
 """
 
 from __future__ import annotations
@@ -20,22 +21,36 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.retcodes import retcode
 
-from flight.workflows.kit.errors import ConfigError, FlightError
-from flight.workflows.settings import load_settings
+from flight.workflows.cloud.names import blob_name, check_name, image_name
+from flight.workflows.kit.errors import ConfigError, FlightError, os_errors_explained
+from flight.workflows.kit.text import quoted
+from flight.workflows.settings import CLOUDS, check_version, load_settings
 
 if TYPE_CHECKING:
     from flight.workflows.stage import Stage
 
 SCHEDULER_WAIT_S = 2.0
 PR_SET_PDEATHSIG = 1
+UNEXPLAINED: Final = 4
+"""The exit code where luigi.cfg has none; Luigi's own default for what it cannot explain."""
 CHATTER = re.compile(r"^Informed scheduler|^\[pid %s\] Worker|^Worker .* was stopped|^Running Worker|^Done scheduling")
 """What Luigi says of itself for each task; each stage says itself when it starts and ends."""
+AZURE_NAMES: Final = {
+    "subscription": "subscription",
+    "resource_group": "resource group",
+    "location": "location",
+    "account": "storage account",
+    "container": "container",
+}
+"""A task's parameters that Azure has rules for, by the rules' names."""
+NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 LOG = logging.getLogger("luigi-interface")
 _checked = False
 
@@ -54,18 +69,60 @@ def check_once(task: Stage) -> None:
     sys.excepthook = _say_interrupted
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with _told_and_ended(), os_errors_explained(f"look at the recipe {quoted(task.recipe)}"):
         load_settings()
+        check_version(task.version)
+        check_names(task)
         task.key  # noqa: B018 -- renders and checks the recipe
         check_scheduler()
+
+
+def check_names(task: Stage) -> None:
+    """ConfigError for what Azure (or the client that speaks to it) would refuse hours later."""
+    cloud, subscription = getattr(task, "cloud", CLOUDS[0]), getattr(task, "subscription", "")
+    if cloud not in CLOUDS:
+        raise ConfigError(f"there is no cloud '{quoted(cloud)}'", fix=f"give one of {', '.join(CLOUDS)}")
+    for parameter, kind in AZURE_NAMES.items():
+        if hasattr(task, parameter):
+            check_name(kind, getattr(task, parameter))
+    if hasattr(task, "container"):
+        blob_name(task.recipe, task.version)
+    if hasattr(task, "resource_group"):
+        image_name(task.recipe, task.version)
+        if cloud != CLOUDS[0] and subscription == NO_SUBSCRIPTION:
+            fix = "set subscription in [azure] of luigi.cfg, or give --subscription"
+            raise ConfigError(f"no subscription of the cloud '{cloud}' is named", fix=fix)
+
+
+def check_as_imported() -> None:
+    """The settings, before Luigi reads its own sections of them; only where Luigi's --module is what imports us."""
+    if _is_imported_by_luigi() and not {"--help", "--help-all"} & {*sys.argv}:
+        with _told_and_ended():
+            load_settings()
+
+
+def _is_imported_by_luigi() -> bool:
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_code is not CmdlineParser._attempt_load_module.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+@contextlib.contextmanager
+def _told_and_ended() -> Iterator[None]:
+    """A FlightError inside the block ends the process: its lines for a person, and Luigi's own exit code."""
+    try:
+        yield
     except FlightError as error:
         print(f"flight: {error}", file=sys.stderr)
-        raise SystemExit(retcode().scheduling_error or 4) from None
+        with contextlib.suppress(ValueError):  # [retcode] itself may be what is wrong
+            raise SystemExit(retcode().scheduling_error or UNEXPLAINED) from None
+        raise SystemExit(UNEXPLAINED) from None
 
 
 def check_scheduler() -> None:
     """Within two seconds: does a luigid answer where luigi.cfg says? Nothing to check with --local-scheduler."""
-    core = luigi.interface.core()
+    core = _core()
     if core.local_scheduler:
         return
     url = core.scheduler_url or "http://{}:{}/".format(*scheduler_address())
@@ -81,8 +138,19 @@ def check_scheduler() -> None:
 
 def scheduler_address() -> tuple[str, int]:
     """Where luigi.cfg's [core] says that the scheduler listens."""
-    core = luigi.interface.core()
+    load_settings()
+    core = _core()
     return core.scheduler_host, core.scheduler_port
+
+
+def _core() -> Any:
+    """[core] of luigi.cfg with what the command line says instead; ConfigError where Luigi cannot read that."""
+    try:
+        return luigi.interface.core()
+    except ValueError as error:
+        raise ConfigError(
+            "an option of Luigi's is refused", why=quoted(f"{error}: {error.__cause__}", most=300), fix="see --help"
+        ) from None
 
 
 def ask_scheduler(url: str, method: str) -> Any:
@@ -140,3 +208,6 @@ def _keep(text: str) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         with open(logs / "tracebacks.log", "a") as file:
             file.write(text + "\n")
+
+
+check_as_imported()

@@ -19,7 +19,7 @@ from pathlib import Path
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.vhd import Extent, extents
-from flight.workflows.vhd.sparse import read_exactly
+from flight.workflows.vhd.sparse import opened, read_exactly
 
 BLOCK = 64 << 10
 PIECE = 64 * BLOCK
@@ -33,25 +33,27 @@ _ZEROS = bytes(BLOCK)
 def digest(path: Path, *, told: Told = quiet) -> str:
     """The file's digest as `sha256:` and 64 hex digits. At most 36 MiB of it are in memory at once.
 
-    Raises FlightError where the file changes its size meanwhile, OSError where it cannot be read.
+    Raises FlightError where the file changes its size meanwhile, or cannot be read.
     """
-    whole = hashlib.sha256()
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        size = os.fstat(fd).st_size
-        pieces = list(plan_pieces(extents(fd), size))
-        total, done = sum(piece.size for piece in pieces), 0
-        for piece, lines in zip(pieces, _hashed(fd, pieces), strict=True):
-            whole.update(lines)
-            done += piece.size
-            told(Progress(done, total, "taking the digest"))
-        if os.fstat(fd).st_size != size:
-            raise _changed(path)
-    except EOFError:
-        raise _changed(path) from None
-    finally:
-        os.close(fd)
-    return PREFIX + whole.hexdigest()
+    with opened(path) as fd:
+        try:
+            return PREFIX + _digest_of(fd, told)
+        except EOFError:
+            raise _changed(path) from None
+
+
+def _digest_of(fd: int, told: Told) -> str:
+    """Its hex digits. Raises EOFError where the file changes its size meanwhile."""
+    whole, size = hashlib.sha256(), os.fstat(fd).st_size
+    pieces = list(plan_pieces(extents(fd), size))
+    total, done = sum(piece.size for piece in pieces), 0
+    for piece, lines in zip(pieces, _hashed(fd, pieces), strict=True):
+        whole.update(lines)
+        done += piece.size
+        told(Progress(done, total, "taking the digest"))
+    if os.fstat(fd).st_size != size:
+        raise EOFError
+    return whole.hexdigest()
 
 
 def plan_pieces(data: Iterable[Extent], size: int) -> Iterator[Extent]:

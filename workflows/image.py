@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flight.workflows.cloud.names import check_name, image_name
 from flight.workflows.cloud.refusal import code_of, refused
 from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RemoteError
+from flight.workflows.kit.kept import of_its_types
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.run import run
 from flight.workflows.upload.receipt import Receipt
@@ -82,15 +83,14 @@ class ImageReceipt:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> ImageReceipt:
-        """Raises FlightError where the text is no receipt."""
+    def load(cls, path: Path) -> ImageReceipt:
+        """Raises FlightError where the file is no receipt."""
         try:
-            raw: dict[str, Any] = json.loads(text)
-            return cls(**{**raw, "place": ImagePlace(**raw["place"])})
+            raw: dict[str, Any] = json.loads(path.read_text())
+            return of_its_types(cls(**{**raw, "place": of_its_types(ImagePlace(**raw["place"]))}))
         except (ValueError, TypeError, KeyError) as error:
-            raise FlightError(
-                "this is no receipt of an image", why=str(error), fix="remove it, register again"
-            ) from error
+            fix = "remove it, then run this again: nothing is registered where the image is there"
+            raise FlightError(f"{path} is no receipt of an image", why=str(error), fix=fix) from error
 
 
 def image_place(cloud: Cloud, *, resource_group: str, name: str, location: str) -> ImagePlace:
@@ -121,7 +121,7 @@ def register_recipe(
     """Register the uploaded blob of a recipe as RECIPE-VERSION; its tags say recipe, version, digest, source commit."""
     name = image_name(recipe.name, version)
     return register(
-        Receipt.from_json(blob_receipt.read_text()),
+        Receipt.load(blob_receipt),
         to=image_place(cloud, resource_group=azure.resource_group, name=name, location=azure.location),
         cloud=cloud,
         generation=recipe.azure.generation,
@@ -142,7 +142,7 @@ def source_commit(folder: Path) -> str:
 
 def look_again(receipt_at: Path, *, cloud: Cloud) -> tuple[str, ...]:
     """Every way in which the image is not what the receipt in this file says."""
-    return recheck(ImageReceipt.from_json(receipt_at.read_text()), cloud=cloud)
+    return recheck(ImageReceipt.load(receipt_at), cloud=cloud)
 
 
 def register(

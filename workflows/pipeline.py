@@ -8,11 +8,14 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import luigi
 from luigi.parameter import ParameterVisibility
 
+from flight.workflows import artefact
+from flight.workflows.kit.arriving import remove
+from flight.workflows.kit.errors import FlightError
 from flight.workflows.reading import plan_of, recipe_of, rendered
 from flight.workflows.settings import Azure, Upload
 from flight.workflows.stage import Stage
@@ -147,6 +150,9 @@ class ConvertImage(Stage):
 class Remote(Stage):
     """A stage whose artefact lies in Azure, or in the rehearsal of it; the target here is the receipt."""
 
+    at: ClassVar[str]
+    """What of the found says where in Azure it is."""
+
     cloud = _azure("cloud", "rehearsal, public, usgov or china")
     subscription = _azure("subscription", "the subscription's id")
     account = _azure("account", "the storage account")
@@ -187,21 +193,55 @@ class Remote(Stage):
         return cloud_of(self.azure, self.settings.rehearsal)
 
     def run(self) -> None:
+        if error := self._unanswered:
+            raise error
         super().run()
-        self.__dict__.pop("_problems", None)  # what was wrong has been mended: Luigi looks again
+        self.__dict__.pop("_looked", None)  # what was wrong has been mended: Luigi looks again
 
     def complete(self) -> bool:
         """The receipt is here and tells of the artefact before it; with --recheck the remote is asked as well."""
-        return self.place.is_there and self._is_of_what_is_here() and not (self.recheck and self._problems)
+        return self._has_receipt and not (self.recheck and self._looked)
+
+    def deps(self) -> list[Stage]:
+        """Where --recheck got no answer nothing is made on a mere suspicion: the stage runs alone, and fails with why."""
+        return [] if self._unanswered else list(super().deps())
+
+    def _make_whole(self) -> None:
+        super()._make_whole()
+        self._retire_receipts()
+
+    def _retire_receipts(self) -> None:
+        """What this one replaced is there no longer, and the receipts that tell of it go: going back sends again."""
+        for folder, facts in artefact.all_artefacts(self.settings.paths.work):
+            is_same_place = facts.stage == type(self).__name__ and self._is_same_place(facts.found)
+            if is_same_place and facts.found.get("digest") != self.found.get("digest"):
+                LOG.info("%s: the receipt of what was replaced goes: %s", facts.stage, folder)
+                remove(folder / f"{facts.recipe}.{self.makes}")
+
+    def _is_same_place(self, found: Mapping[str, Any]) -> bool:
+        return found.get(self.at) is not None and found.get(self.at) == self.found.get(self.at)
+
+    @property
+    def _has_receipt(self) -> bool:
+        return self.place.is_there and self._is_of_what_is_here()
 
     def _is_of_what_is_here(self) -> bool:
         """What lies here may have been made anew: the same key, another digest. What was cleaned away decides nothing."""
         digest = self.before.found.get("digest") if self.before.place.is_there else None
         return digest in (None, self.found.get("digest"))
 
+    @property
+    def _unanswered(self) -> FlightError | None:
+        looked = self._looked if self.recheck and self._has_receipt else ()
+        return looked if isinstance(looked, FlightError) else None
+
     @functools.cached_property
-    def _problems(self) -> tuple[str, ...]:
-        problems = self.look_again()
+    def _looked(self) -> tuple[str, ...] | FlightError:
+        """What `look_again` finds. An error is kept: Luigi takes one out of complete() for a defect, with a traceback."""
+        try:
+            problems = self.look_again()
+        except FlightError as error:
+            return error
         for problem in problems:
             LOG.warning("%s: %s", type(self).__name__, problem)
         return problems
@@ -215,6 +255,7 @@ class UploadBlob(Remote):
     """A page blob that holds the VHD: only its data is sent, and it is sealed when all has arrived."""
 
     makes = "blob.json"
+    at = "url"
 
     def requires(self) -> Stage:
         return self.clone(ConvertImage)
@@ -248,6 +289,7 @@ class UploadImage(Remote):
     """The managed image made of the blob: waited for, read back, known by the digest in its tags."""
 
     makes = "image.json"
+    at = "id"
 
     resource_group = _azure("resource_group", "the resource group of the image")
     location = _azure("location", "the region of the image")

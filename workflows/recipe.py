@@ -12,20 +12,22 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flight.workflows.kit.errors import RecipeError
 from flight.workflows.kit.finding import NOWHERE, Finding, Where, refuse, shown
 from flight.workflows.kit.tables import KeyPath, TableReader, entry, lines_of_keys, where_of
+from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url
 
 VOLATILE: Final = ("/proc", "/sys", "/dev", "/run", "/tmp")
 """Folders of a running system that hide what an image holds there."""
 RESERVED: Final = ("recipe", "version", "family", "release", "mirror", "security_mirror", "disk_gib")
 """Names that every template is given; a variable cannot take them."""
+WORD: Final = r"[\w.+~/-]+"
+"""A suite or component in a sources line. Source: sources.list(5)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Sources:
 
     archive: str = entry("The archive's URL.", "http://debian-archive.trafficmanager.net/debian")
     security: str = entry("The security archive's URL.", "http://debian-archive.trafficmanager.net/debian-security")
-    components: tuple[str, ...] = entry("The components to take packages from.", ("main",))
+    components: tuple[str, ...] = entry("The components to take packages from.", ("main",), each=WORD)
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ class Repository:
 
     name: str = entry("A short name.", like=r"[a-z0-9][a-z0-9._-]*")
     url: str = entry("Its URL, without credentials.")
-    suite: str = entry("The suite (Debian's word for a release within it).", "")
-    components: tuple[str, ...] = entry("The suite's components.", ())
+    suite: str = entry("The suite (Debian's word for a release within it).", "", like=rf"({WORD})?")
+    components: tuple[str, ...] = entry("The suite's components.", (), each=WORD)
     key: str = entry("The public key or keyring its signatures are checked against, relative to the recipe.", "")
     key_sha256: str = ""
     user_from: str = entry("The environment variable that holds the user's name.", "", like=r"[A-Za-z_]\w*|")
@@ -94,7 +96,7 @@ class Recipe:
     path: Path
     release: str = entry("The distribution's release, in its own word: trixie, bookworm, 9.", like=r"[a-z0-9.]+")
     title: str = entry("One line for people.", "")
-    description: str = entry("A paragraph for people.", "")
+    description: str = entry("A paragraph for people.", "", lines=True)
     family: str = entry("The family of distributions.", "debian", one_of=("debian", "el"))
     kickstart: str = entry("The kickstart's file; empty: NAME.ks.j2 or NAME.ks.", "", like=r"[\w./-]*")
     syntax: str = entry("The kickstart version that pykickstart checks against.", "RHEL9", like=r"RHEL\d+|F\d+")
@@ -154,7 +156,7 @@ def problems(path: Path) -> list[Finding]:
 def read(path: Path) -> tuple[Recipe | None, list[Finding]]:
     """The recipe as far as it could be read (None where faults keep it from being one), and its faults."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
         given = tomllib.loads(text)
     except UnicodeDecodeError as error:
         return None, [Finding(Where(shown(path), 0), "not text in UTF-8", str(error))]
@@ -162,6 +164,8 @@ def read(path: Path) -> tuple[Recipe | None, list[Finding]]:
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         return None, [Finding(Where(shown(path), line), f"not TOML: {error}")]
+    except (ValueError, RecursionError):
+        return None, [Finding(Where(shown(path), 0), "not TOML: a number too long, or brackets nested too deep")]
     reading = _Reading(path, lines_of_keys(text))
     recipe = reading.recipe(given)
     return recipe, reading.findings
@@ -178,11 +182,13 @@ class _Reading(TableReader):
             variables = {}
         plain = {name: value for name, value in given.items() if name != "variables"}
         recipe = self.table(Recipe, plain, (), {**fixed, "variables": variables})
-        for name in variables:
+        for name, value in variables.items():
+            if any(has_controls(text, besides="\n\t") for text in _texts(value)):
+                self.fault(("variables", name), f"a control character stands in '{quoted(name)}'", "take it out")
             if name in RESERVED:
                 self.fault(("variables", name), f"the name '{name}' is given to every template", "choose another")
             if not name.isidentifier():
-                self.fault(("variables", name), f"a template cannot name '{name}'", "use letters, digits and _")
+                self.fault(("variables", name), f"a template cannot name '{quoted(name)}'", "use letters, digits and _")
         if recipe is None:
             return None
         recipe = dataclasses.replace(
@@ -203,7 +209,8 @@ class _Reading(TableReader):
         """The name of the kickstart's file beside the recipe."""
         wanted = [recipe.kickstart] if recipe.kickstart else [f"{recipe.name}.ks.j2", f"{recipe.name}.ks"]
         for name in wanted:
-            if ".." not in PurePosixPath(name).parts and (self.path.parent / name).is_file():
+            inside = not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
+            if inside and (self.path.parent / name).is_file():
                 return name
         self.fault(("kickstart",), f"no kickstart {' or '.join(wanted)} beside the recipe")
         return wanted[0]
@@ -261,11 +268,12 @@ class _Reading(TableReader):
         return path, b""
 
     def url(self, place: KeyPath, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.username or parts.password:
+        if CREDENTIALS.search(url):
             self.fault(place, f"{place[-1]} holds credentials", "name variables with user_from and password_from")
-        elif parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.scheme == "file"):
-            self.fault(place, f"{place[-1]} = {url!r} is not a URL", "give http://…, https://… or file:///…")
+        elif not split_url(url):
+            self.fault(
+                place, f"{place[-1]} = {quoted(repr(url))} is not a URL", "give http://…, https://… or file:///…"
+            )
 
     def twice(self, table: str, name: str, entries: Sequence[Any]) -> None:
         seen: set[str] = set()
@@ -274,6 +282,19 @@ class _Reading(TableReader):
             if value in seen:
                 self.fault((table, number, name), f"{name} = {value!r} is given twice", "give each one once")
             seen.add(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a TOML value, keys among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield key
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _is_public_key(raw: bytes) -> bool:

@@ -9,20 +9,46 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from flight.workflows import luigicfg
 from flight.workflows.kit.errors import ConfigError
+from flight.workflows.kit.text import has_controls, quoted, split_url
 
 CLOUDS: Final = ("rehearsal", "public", "usgov", "china")
+VERSION: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""It stands in kickstarts, file names and Azure's names."""
 
 
-def setting(sentence: str, default: Any, *, one_of: tuple[str, ...] = (), least: int | None = None) -> Any:
-    """A dataclass field that carries its own documentation and limits."""
-    return field(default=default, metadata={"sentence": sentence, "one_of": one_of, "least": least})
+def setting(sentence: str, default: Any, **rules: Any) -> Any:
+    """A dataclass field that carries its own documentation; `rules`: one_of, within (a range), fits (a function that
+    says what would do; empty: the value will).
+    """
+    return field(default=default, metadata={"sentence": sentence, **rules})
+
+
+def version_wanted(version: str) -> str:
+    """What a version may be, where this is none; else nothing."""
+    fits = re.fullmatch(VERSION, version)
+    return "" if fits else "up to 64 letters, digits, '.', '_' and '-', the first a letter or a digit"
+
+
+def check_version(version: str) -> str:
+    """The version itself, from wherever it comes; ConfigError where it is none."""
+    wanted = version_wanted(version)
+    if wanted:
+        raise ConfigError(
+            f"version = {quoted(version)} is refused", why="it names files and images", fix=f"give {wanted}"
+        )
+    return version
+
+
+def _mirror_wanted(url: str) -> str:
+    return "" if not url or split_url(url) else "http://…, https://… or file:///…, or nothing"
 
 
 @dataclass(frozen=True)
@@ -30,8 +56,10 @@ class Image:
     """What is built."""
 
     recipe: str = setting("The recipe to build: kickstarts/NAME.toml.", "flight-compute-debian13")
-    version: str = setting("The image's version; a new one reads the package index anew.", "1.0.0")
-    mirror: str = setting("The Debian mirror to build from; empty: the one that this host's apt uses.", "")
+    version: str = setting("The image's version; a new one reads the package index anew.", "1.0.0", fits=version_wanted)
+    mirror: str = setting(
+        "The Debian mirror to build from; empty: the one that this host's apt uses.", "", fits=_mirror_wanted
+    )
 
 
 @dataclass(frozen=True)
@@ -40,7 +68,9 @@ class Paths:
 
     work: Path = setting("The work folder: artefacts, caches, logs, the rehearsal's data.", Path("work"))
     recipes: tuple[Path, ...] = setting("Folders with recipes, searched in this order.", (Path("kickstarts"),))
-    keep: int = setting("How many artefacts of a stage `flight clean --old` keeps for each recipe.", 3, least=1)
+    keep: int = setting(
+        "How many artefacts of a stage `flight clean --old` keeps for each recipe.", 3, within=range(1, 2**31)
+    )
 
 
 @dataclass(frozen=True)
@@ -61,8 +91,8 @@ class Libvirt:
 
     uri: str = setting("The hypervisor's URI; empty: qemu:///system where a daemon runs, else qemu:///embed.", "")
     bridge: str = setting("The bridge that guests of qemu:///system are plugged into.", "virbr0")
-    cpus: int = setting("Virtual processors of a guest.", 2, least=1)
-    memory_mib: int = setting("Memory of a guest, in MiB.", 2048, least=256)
+    cpus: int = setting("Virtual processors of a guest.", 2, within=range(1, 2**31))
+    memory_mib: int = setting("Memory of a guest, in MiB.", 2048, within=range(256, 2**31))
 
 
 @dataclass(frozen=True)
@@ -81,7 +111,7 @@ class Azure:
 class Upload:
     """How a VHD is sent."""
 
-    connections: int = setting("Put Page requests in flight at once.", 8, least=1)
+    connections: int = setting("Put Page requests in flight at once.", 8, within=range(1, 2**31))
     replace: bool = setting("Replace a blob or an image of the same name that holds something else.", False)
 
 
@@ -89,8 +119,8 @@ class Upload:
 class Rehearsal:
     """The imitation of Azure on this machine; both servers listen on loopback only."""
 
-    blob_port: int = setting("Port of Azurite's blob service.", 10000, least=1)
-    compute_port: int = setting("Port of the stand-in for Microsoft.Compute.", 10010, least=1)
+    blob_port: int = setting("Port of Azurite's blob service.", 10000, within=luigicfg.PORTS)
+    compute_port: int = setting("Port of the stand-in for Microsoft.Compute.", 10010, within=luigicfg.PORTS)
 
 
 @dataclass(frozen=True)
@@ -117,29 +147,14 @@ def parse_settings(sections: Mapping[str, Mapping[str, str]], *, base: Path) -> 
 
 @functools.cache
 def load_settings() -> Settings:
-    """The settings that Luigi's merged configuration holds. No luigi.cfg at all is an error: cron starts in $HOME."""
-    from luigi.configuration import get_config  # costs a quarter of a second: only those pay who need it
+    """The settings that Luigi's merged configuration holds. No luigi.cfg at all is an error: cron starts in $HOME.
 
-    config_path()
-    config = get_config()
-    names = [name for name in get_type_hints(Settings) if config.has_section(name)]
-    sections = {name: {key: config.get(name, key) for key in config.options(name)} for name in names}
-    return parse_settings(sections, base=config_path().parent)
-
-
-def config_path() -> Path:
-    """The luigi.cfg that was read last and so has the last word, as an absolute path; ConfigError where there is none."""
-    from luigi.configuration import get_config
-
-    looked_for = [str(path) for path in get_config()._config_paths]
-    read = [path for path in looked_for if Path(path).is_file()]
-    if not read:
-        raise ConfigError(
-            "there is no luigi.cfg",
-            why=f"looked for {', '.join(dict.fromkeys(looked_for))} from {Path.cwd()}",
-            fix="run in the folder that holds luigi.cfg, or set LUIGI_CONFIG_PATH to its path",
-        )
-    return Path(os.path.abspath(read[-1]))
+    Raises ConfigError for whatever is wrong in it, in Luigi's own sections as well: Luigi would print a traceback.
+    """
+    path = luigicfg.config_path()
+    settings = parse_settings(luigicfg.read_sections(own=tuple(get_type_hints(Settings))), base=path.parent)
+    luigicfg.check_luigis_sections()
+    return settings
 
 
 def describe(settings: Settings) -> Iterator[str]:
@@ -162,7 +177,7 @@ def _parse_section(name: str, kind: type, given: Mapping[str, str], base: Path) 
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             meant = f"did you mean '{near[0]}'?" if near else f"it knows {', '.join(fields)}"
-            raise ConfigError(f"luigi.cfg: [{name}] has no setting '{key}' (= {value})", fix=meant)
+            raise ConfigError(f"luigi.cfg: [{name}] has no setting '{quoted(key)}' (= {quoted(value)})", fix=meant)
     values = {
         key: _parse_value(name, key, given[key], hints[key], field.metadata, base) if key in given
         else _placed(field.default, base)
@@ -172,42 +187,50 @@ def _parse_section(name: str, kind: type, given: Mapping[str, str], base: Path) 
 
 
 def _parse_value(section: str, key: str, text: str, kind: Any, rules: Mapping[str, Any], base: Path) -> Any:
-    value, wanted = text.strip(), ""
+    value = text.strip()
     try:
         parsed = _typed(value, kind, base)
     except ValueError as error:
         wanted = str(error)
     else:
-        if rules["one_of"] and parsed not in rules["one_of"]:
-            wanted = f"one of {', '.join(rules['one_of'])}"
-        elif rules["least"] is not None and parsed < rules["least"]:
-            wanted = f"a whole number, {rules['least']} or more"
+        wanted = _wanted(parsed, rules)
     if wanted:
-        raise ConfigError(
-            f"luigi.cfg: [{section}] {key} = {value} is refused", why=rules["sentence"], fix=f"give {wanted}"
-        )
+        raise luigicfg.refused(section, key, value, why=rules["sentence"], fix=f"give {wanted}")
     return parsed
 
 
+def _wanted(parsed: Any, rules: Mapping[str, Any]) -> str:
+    """What would do, where the value does not; else nothing."""
+    if "one_of" in rules and parsed not in rules["one_of"]:
+        return f"one of {', '.join(rules['one_of'])}"
+    if "within" in rules and parsed not in rules["within"]:
+        return luigicfg.words_of(rules["within"])
+    return rules["fits"](parsed) if "fits" in rules else ""
+
+
 def _typed(text: str, kind: Any, base: Path) -> Any:
-    if kind is bool:
-        known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if text.lower() not in known:
+    if kind is bool:  # no more than Luigi's own BoolParameter takes: some are read by both
+        if text.lower() not in ("true", "false"):
             raise ValueError("true or false")
-        return known[text.lower()]
+        return text.lower() == "true"
     if kind is int:
-        if not text.lstrip("-").isdecimal():
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise ValueError("a whole number")
         return int(text)
     if kind is Path:
-        if not text:
+        if not text or has_controls(text):
             raise ValueError("a path")
-        return _placed(Path(text), base)
+        try:
+            return _placed(Path(text), base)
+        except RuntimeError:
+            raise ValueError("a path; there is no such user's home folder") from None
     if get_origin(kind) is tuple:
         parts = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
         if not parts:
             raise ValueError("at least one, separated by commas")
         return tuple(_typed(part, get_args(kind)[0], base) for part in parts)
+    if has_controls(text):
+        raise ValueError("one line without control characters")
     return text
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flight.workflows import artefact
 from flight.workflows.artefact import Facts
+from flight.workflows.kit.finding import shown
 from flight.workflows.kit.progress import human_bytes, human_seconds
 from flight.workflows.stage import Stage
 
@@ -46,6 +47,8 @@ def walk_lines(last: Stage) -> Iterator[str]:
 
 def why(stage: Stage) -> str:
     """Against the newest artefact of the same stage and recipe: which fact is another now."""
+    if damage := stage.place.damage:
+        return damage
     latest = newest(stage)
     if latest is None:
         return "never made yet"
@@ -71,28 +74,41 @@ def made_lines(last: Stage) -> Iterator[str]:
             continue
         total += facts.seconds
         took, size = human_seconds(facts.seconds), human_bytes(facts.size_bytes)
-        yield f"{type(stage).__name__:<16} {size:>9} {took:>12}  {_near(stage.path)}"
+        yield f"{type(stage).__name__:<16} {size:>9} {took:>12}  {_known_as(stage)}"
     yield f"{'all':<16} {'':>9} {human_seconds(total):>12}"
 
 
-def next_lines(last: Stage, *, scheduler_url: str) -> Sequence[str]:
-    """What a newcomer wants to know after the first walk."""
-    image = last.found
+def next_lines(last: Stage, *, scheduler_url: str, recipes: Path) -> Sequence[str]:
+    """What a newcomer wants to know after the first walk; where nothing was made yet, how to make it."""
+    image, named = last.found, _named(last)
+    command = f"luigi --module flight.workflows {' '.join([type(last).__name__, *named])}"
+    if not last.complete():
+        return (f"Make it   {command}",)
     return (
-        f"The image    {image.get('id', '(none)')}",
-        f"The blob     {image.get('blob', '(none)')}",
-        f"The digest   {image.get('digest', '(none)')}",
-        f"The page     {scheduler_url}  (watch a walk there)",
+        f"Image     {image.get('id', '(none)')}",
+        f"Blob      {image.get('blob', '(none)')}",
+        f"Digest    {image.get('digest', '(none)')}",
+        f"Progress  {scheduler_url}  (Luigi's page: watch a walk there)",
         "",
-        "Again        . .venv/bin/activate; luigi --module flight.workflows UploadImage      (nothing is rebuilt)",
-        "Yours        edit kickstarts/*.ks.j2; `flight show walk` says what would run and why; then the same",
-        "             command with --replace while you try things out, or with a new --version",
-        "For real     in luigi.cfg: [azure] cloud = public, with your subscription, resource_group,",
-        "             location, account and container; then `az login`, and the same command",
+        f"Again     . .venv/bin/activate; {command}",
+        "          Nothing is rebuilt.",
+        f"Yours     Edit {shown(recipes)}/*.ks.j2;",
+        f"          `{' '.join(['flight show walk', *named])}` says what would run, and why. Then the same",
+        "          command with --replace while you try things out, or with a new --version.",
+        "For real  In luigi.cfg: [azure] cloud = public, with your subscription, resource_group,",
+        "          location, account and container; then `az login`, and the same command.",
+        "Stop      flight rehearsal stop; flight scheduler stop",
     )
 
 
-def _near(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+def _named(stage: Stage) -> list[str]:
+    """The words that say which image is meant, where luigi.cfg says another."""
+    image = stage.settings.image
+    words = ("--recipe", stage.recipe, image.recipe), ("--version", stage.version, image.version)
+    return [word for option, said, usual in words if said != usual for word in (option, said)]
+
+
+def _known_as(stage: Stage) -> str:
+    """The short link where that leads to it, else its own path; as seen from here."""
+    link = stage.place.link
+    return shown(link if link.exists() and link.resolve() == stage.path.resolve() else stage.path)

@@ -19,7 +19,7 @@ import luigi
 
 from flight.workflows import artefact, commandline, telling
 from flight.workflows.artefact import Facts, Place
-from flight.workflows.kit.arriving import arriving, sweep
+from flight.workflows.kit.arriving import arriving, remove, sweep
 from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.kit.progress import Told, human_bytes, human_seconds
 from flight.workflows.settings import Image, Settings, load_settings
@@ -103,7 +103,7 @@ class Stage(luigi.Task):
         return luigi.LocalTarget(str(self.path))
 
     def complete(self) -> bool:
-        """A look at the local disk, never at the network."""
+        """A look at the local disk, never at the network: the artefact is there, and its facts are its own."""
         return self.place.is_there
 
     def run(self) -> None:
@@ -125,13 +125,15 @@ class Stage(luigi.Task):
         with trying, self._telling(), arriving(self.path) as to:
             found = self.make(to) or {}
             seconds, size = time.monotonic() - started, artefact.size_on_disk(to)
-            self._facts(found, seconds=seconds, size=size).save(self.place.folder)
+            facts = self._facts(found, seconds=seconds, size=size, length=artefact.length_of(to))
+            remove(self.path)  # the facts of one making never stand beside the artefact of another
+            facts.save(self.place.folder)
         LOG.info(
             "%s %s: made %s, %s on disk, in %s",
             type(self).__name__, self.recipe, self.path, human_bytes(size), human_seconds(seconds),
         )  # fmt: skip
 
-    def _facts(self, found: Mapping[str, Any], *, seconds: float, size: int) -> Facts:
+    def _facts(self, found: Mapping[str, Any], *, seconds: float, size: int, length: int | None) -> Facts:
         return Facts(
             stage=type(self).__name__,
             edition=self.edition,
@@ -144,6 +146,7 @@ class Stage(luigi.Task):
             made_at=artefact.now(),
             seconds=round(seconds, 3),
             size_bytes=size,
+            file_bytes=length,
         )
 
     # Who hears of it -------------------------------------------------------------------------------------------

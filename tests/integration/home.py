@@ -57,8 +57,8 @@ class Home:
         text = (TOP / "luigi.cfg").read_text()
         text = re.sub(r"(?m)^recipe = .*$", f"recipe = {self.recipe}", text)
         text = re.sub(r"(?m)^scheduler_port = .*$", f"scheduler_port = {self.scheduler_port}", text)
-        text += f"\n[rehearsal]\nblob_port = {self.blob_port}\ncompute_port = {self.compute_port}\n"
-        for line in more:
+        ports = f"rehearsal.blob_port={self.blob_port}", f"rehearsal.compute_port={self.compute_port}"
+        for line in (*ports, *more):
             section, key, value = re.fullmatch(r"(\w+)\.(\w+)=(.*)", line).groups()  # type: ignore[union-attr]
             head, found, rest = text.partition(f"[{section}]\n")
             rest = re.sub(rf"(?m)\A((?:(?!\[).*\n)*?){key} = .*\n", r"\1", rest)

@@ -57,6 +57,13 @@ def test_without_luigi_cfg_nothing_is_guessed(home: Home) -> None:
         ("libvirt.cpus=many", "[libvirt] cpus = many is refused"),
         ("azure.regio=x", "[azure] has no setting 'regio'"),
         ("azure.cloud=mooncake", "one of rehearsal, public, usgov, china"),
+        ("image.version=1%0", "[image] version = 1%0 is refused"),
+        ("imgae.version=1", "did you mean [image]?"),
+        ("upload.replace=yes", "give true or false"),
+        ("core.scheduler_port=abc", "[core] scheduler_port = abc is refused"),
+        ("core.log_level=NOSUCH", "give one of CRITICAL"),
+        ("paths.work=~no-such-user/x", "no such user"),
+        ("paths.work=/dev/null/x", "Not a directory: /dev/null/x"),
     ],
 )
 def test_a_wrong_setting_is_one_message(home: Home, line: str, said: str) -> None:
@@ -65,6 +72,54 @@ def test_a_wrong_setting_is_one_message(home: Home, line: str, said: str) -> Non
     assert ran.code == 35
     assert said in ran.said
     assert "Traceback" not in ran.said
+
+
+def test_an_exit_code_that_is_none_is_one_message_too(home: Home) -> None:
+    home.configure("retcode.task_failed=x")
+    ran = home.luigi("RenderKickstart", "--local-scheduler")
+    assert ran.code == 4
+    assert ran.said.startswith("flight: luigi.cfg: [retcode] task_failed = x is refused")
+    assert "Traceback" not in ran.said
+    assert "[retcode] task_failed = x is refused" in home.flight("settings").said
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("RenderKickstart", "--version", 'x"\n%end\nuser --name=evil'), "the first a letter or a digit"),
+        (("UploadImage", "--container", "A_B"), "'A_B' is no name for a container in Azure"),
+        (("UploadBlob", "--cloud", "mooncake"), "there is no cloud 'mooncake'"),
+        (("RenderKickstart", "--workers", "many"), "an option of Luigi's is refused"),
+    ],
+    ids=["version", "container", "cloud", "workers"],
+)
+def test_a_wrong_option_is_one_message_before_anything_runs(home: Home, args: tuple[str, ...], said: str) -> None:
+    ran = home.luigi(*args, "--local-scheduler")
+    assert ran.code == 35
+    assert said in ran.said
+    assert ran.said.startswith("flight: ")
+    assert "Traceback" not in ran.said
+
+
+def test_flight_takes_no_version_that_luigi_would_not(home: Home) -> None:
+    ran = home.flight("show", "kickstart", "--version", "1\n%end")
+    assert ran.code == 2
+    assert "the first a letter or a digit" in ran.said
+
+
+def test_help_is_given_whatever_luigi_cfg_says(home: Home) -> None:
+    home.configure("libvirt.cpus=many")
+    assert "--recipe" in home.luigi("RenderKickstart", "--help").said
+
+
+def test_a_current_folder_that_is_gone_is_one_message(home: Home) -> None:
+    gone = home.folder / "gone"
+    gone.mkdir()
+    ran = home.run(
+        "sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"', *home.argv("RenderKickstart", "--local-scheduler"),
+        timeout_s=60,
+    )  # fmt: skip
+    assert ran.said.startswith("flight: the current folder has been removed")
 
 
 def test_an_unknown_recipe_names_those_that_are_there(home: Home) -> None:
@@ -100,3 +155,22 @@ def test_importing_the_package_brings_no_client_along() -> None:
 def test_flight_says_how_to_use_it_and_what_is_wrong(home: Home) -> None:
     assert "show" in home.flight("--help").said
     assert home.flight("digest", "no-such.vhd").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[image]\nversion = 1\n[image]\n", "the section [image] is there already"),
+        ("[image]\nversion = 1\nversion = 2\n", "version is there already"),
+        ("version = 1\n", "stands before any section"),
+        ("[image]\nversion 1\n", "neither a [section] nor a name = value"),
+        ("\ufeff[image]\n", "a byte order mark"),
+    ],
+    ids=["section-twice", "key-twice", "no-section", "no-value", "byte-order-mark"],
+)
+def test_a_luigi_cfg_that_is_none_is_one_message(home: Home, text: str, said: str) -> None:
+    (home.folder / "luigi.cfg").write_text(text)
+    ran = home.flight("settings")
+    assert ran.code == 2
+    assert said in ran.said
+    assert "Traceback" not in ran.said

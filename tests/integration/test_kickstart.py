@@ -50,6 +50,10 @@ def faults_of(folder: Path, text: str, *, head: str = 'release = "trixie"\n') ->
     return [line.strip().replace(f"{folder}/", "") for line in caught.value.why.splitlines()]
 
 
+def test_an_empty_kickstart_is_named(tmp_path: Path) -> None:
+    assert faults_of(tmp_path, "")[0].startswith("r.ks.j2: no url: where do the packages come from?")
+
+
 def test_a_good_kickstart_becomes_a_plan(tmp_path: Path) -> None:
     text, plan = read(tmp_path, GOOD)
     assert text == GOOD
@@ -84,6 +88,15 @@ SEMANTICS = {
     "two grow": ("part /data --size=1 --grow", "two partitions grow"),
     "mounted twice": ("part / --size=1", "'/' is given twice"),
     "no mount point": ("part data --size=1", "'data' is no place to mount at"),
+    "mount point with a space": ('part "/a b" --size=1', "'/a b' is no place to mount at"),
+    "mount point with a control": ('part "/a\x07b" --size=1', "a control character stands in '/a\\x07b'"),
+    "volatile": ("part /run/x --size=1", "'/run/x' is made anew at every boot"),
+    "processes": ("part /proc --size=1", "'/proc' is made anew at every boot"),
+    "on the root": ("part /etc --size=1", "'/etc' cannot be a filesystem of its own"),
+    "options with a space": ('part /data --size=1 --fsoptions="ro 0 0"', "--fsoptions='ro 0 0' holds a space"),
+    "host": ('network --bootproto=dhcp --hostname="a/b;c"', "--hostname=a/b;c is no host's name"),
+    "device": ("network --bootproto=dhcp --device=../../x", "--device=../../x is no interface's name"),
+    "url broken": ("repo --name=x --baseurl=http://[", "'http://[' is not a URL"),
     "filesystem": ("part /data --fstype=zfs --size=1", "there is no filesystem 'zfs'"),
     "below its size": ("part /data --size=5 --maxsize=4", "has --maxsize below --size"),
     "url": ("repo --name=x --baseurl=notaurl", "'notaurl' is not a URL"),

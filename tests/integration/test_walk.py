@@ -131,9 +131,8 @@ def test_a_comment_in_the_kickstart_installs_nothing(walked: Ran, home: Home) ->
 
 
 def test_an_edited_post_line_runs_from_the_disk_on_and_never_over_what_was_sent(walked: Ran, home: Home) -> None:
-    (home.recipes / TEMPLATE).write_text(
-        (home.recipes / TEMPLATE).read_text() + "\n%post --erroronfail\necho edited > /etc/edited\n%end\n"
-    )
+    before = (home.recipes / TEMPLATE).read_text()
+    (home.recipes / TEMPLATE).write_text(f"{before}\n%post --erroronfail\necho edited > /etc/edited\n%end\n")
     assert "scripts: added" in home.flight("show", "walk").said
     ran = home.luigi("UploadImage")
     assert ran.code == 30
@@ -143,6 +142,9 @@ def test_an_edited_post_line_runs_from_the_disk_on_and_never_over_what_was_sent(
     told = home.luigi("UploadImage", "--replace")
     assert told.code == 0, told.said
     assert told.made == ["UploadBlob", "UploadImage"]
+    (home.recipes / TEMPLATE).write_text(before)
+    back = home.luigi("UploadImage", "--replace")
+    assert back.made == ["UploadBlob", "UploadImage"], back.said
 
 
 def test_a_clean_takes_this_versions_artefacts_only(walked: Ran, home: Home) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -62,10 +64,46 @@ def test_facts_come_back_as_they_were_saved(place: Place) -> None:
     assert load_facts(place.folder) == facts(found={"digest": "x"}, seconds=1.5)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"stage": "X"}'], ids=["empty", "half", "list", "foreign"])
+FOUND_IS_A_LIST = json.dumps({**asdict(facts()), "found": []})
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"stage": "X"}', FOUND_IS_A_LIST],
+    ids=["empty", "half", "list", "foreign", "found is a list"],
+)
 def test_facts_that_cannot_be_read_are_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "facts.json").write_text(content)
     assert load_facts(tmp_path) is None
+
+
+def test_an_artefact_is_there_when_its_own_facts_and_its_whole_length_are(place: Place) -> None:
+    assert not place.is_there
+    place.folder.mkdir(parents=True)
+    place.path.write_text("whole")
+    whole = facts(file_bytes=5)
+    for torn, damage in [
+        (None, "facts.json is gone"),
+        (replace(whole, key="ba9876543210"), "another's"),
+        (replace(whole, file_bytes=6), "it has 5 bytes, not 6"),
+    ]:
+        if torn:
+            torn.save(place.folder)
+        assert damage in place.damage
+        assert not place.is_there
+    whole.save(place.folder)
+    assert place.is_there
+    assert place.damage == ""
+    place.path.unlink()
+    assert not place.is_there
+    assert place.damage == ""
+
+
+def test_facts_of_an_older_flight_and_of_a_folder_say_no_length(place: Place) -> None:
+    place.path.mkdir(parents=True)
+    facts().save(place.folder)
+    assert place.is_there
+    assert artefact.length_of(place.path) is None
 
 
 def test_only_folders_that_carry_their_own_name_are_ours(place: Place) -> None:

@@ -66,6 +66,30 @@ def test_a_stranger_in_the_work_folder_is_never_taken(tmp_path: Path) -> None:
     assert known_artefacts(tmp_path) == []
 
 
+def test_a_folder_whose_facts_are_torn_goes_with_all_of_its_recipe_only(tmp_path: Path) -> None:
+    torn, other = make(tmp_path), make(tmp_path, recipe="mine-too")
+    for place in (torn, other):
+        (place.folder / "facts.json").write_text("{")
+    known = known_artefacts(tmp_path)
+    assert plan_version(known, recipe="mine", version="1.0.0") == []
+    assert plan_old(known, keep=0) == []
+    (going,) = clean(tmp_path, plan_all(known, recipe="mine"), dry_run=False)
+    assert going.path == torn.folder
+    assert "(no facts)" in going.why
+    assert not torn.folder.exists()
+    assert other.path.exists()
+
+
+def test_what_a_run_finished_since_it_was_chosen_stays(tmp_path: Path) -> None:
+    place = make(tmp_path)
+    whole = (place.folder / "facts.json").read_text()
+    (place.folder / "facts.json").unlink()
+    chosen = plan_all(known_artefacts(tmp_path), recipe="mine")
+    (place.folder / "facts.json").write_text(whole)
+    assert clean(tmp_path, chosen, dry_run=False) == []
+    assert place.path.exists()
+
+
 def test_nothing_is_removed_while_a_run_goes_on(tmp_path: Path) -> None:
     make(tmp_path)
     with running(tmp_path), pytest.raises(BusyError):

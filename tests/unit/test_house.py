@@ -13,6 +13,7 @@ ROOMS = TOP / "workflows"
 
 STEPS = (
     {"kit"},
+    {"luigicfg"},
     {"artefact", "recipe", "settings"},
     {"kickstart", "vhd", "gpt", "digest", "hypervisor", "cloud"},
     {"install", "prepare", "certify", "azureboot", "upload", "arm", "reading"},
@@ -30,7 +31,7 @@ SAME_STEP = {
     ("digest", "vhd"): "a digest is of a VHD",
     ("vhd", "gpt"): "a fixed VHD holds a partition table",
 }
-LUIGI = {"stage", "pipeline", "settings", "telling", "commandline", "scheduler"}
+LUIGI = {"stage", "pipeline", "luigicfg", "telling", "commandline", "scheduler"}
 
 
 def modules() -> list[Path]:

@@ -214,11 +214,19 @@ def test_an_image_of_which_azure_tells_nothing_differs_in_everything() -> None:
     assert len(differences({}, wanted, exactly=True)) == 6
 
 
-def test_a_receipt_is_read_as_it_was_written() -> None:
-    receipt = registered(Images())
-    assert ImageReceipt.from_json(receipt.to_json()) == receipt
-    with pytest.raises(FlightError, match="no receipt"):
-        ImageReceipt.from_json("{}")
+def test_a_receipt_is_read_as_it_was_written(tmp_path: Path) -> None:
+    receipt, path = registered(Images()), tmp_path / "demo.image.json"
+    path.write_text(receipt.to_json())
+    assert ImageReceipt.load(path) == receipt
+    for torn in (
+        "",
+        "{}",
+        receipt.to_json()[:99],
+        receipt.to_json().replace('"was_there": ', '"was_there": "no", "x": '),
+    ):
+        path.write_text(torn)
+        with pytest.raises(FlightError, match=r"demo\.image\.json is no receipt"):
+            ImageReceipt.load(path)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from flight.workflows import kickstart
 from flight.workflows import recipe as recipes
 from flight.workflows.kickstart.mirrors import Mirrors
 from flight.workflows.kickstart.render import Rendered, render
-from flight.workflows.kit.errors import RecipeError
+from flight.workflows.kit.errors import ConfigError, RecipeError
 from flight.workflows.recipe import Recipe
 
 SHIPPED = Path(__file__).parents[2] / "kickstarts"
@@ -277,3 +277,39 @@ def test_the_time_of_files_comes_from_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     with pytest.raises(Exception, match="SOURCE_DATE_EPOCH = 'yesterday' is not a number"):
         kickstart.source_date_epoch()
+
+
+ENDLESS = {
+    "range": ("a\n{% for i in range(10**12) %}x\n{% endfor %}", "Range too big"),
+    "loops": ("a\n{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}", "rounds of loops"),
+    "calls": ("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}\n{{ f(40) }}", "rounds"),
+    "lines": ("a\n{% for i in range(90000) %}\nx\n{% endfor %}", "grows beyond 20000 lines"),
+    "signs": ("a\n{% for i in range(90000) %}{{ 'x' * 1000 }}{% endfor %}", "grows beyond 20000 lines or 1000000"),
+    "text": ('a\n{{ "x" * 10**10 }}', "a multiplication makes more than"),
+    "list": ("a\n{{ 10**10 * [1] }}", "a multiplication makes more than"),
+    "power": ("a\n{{ 10**(10**10) }}", "a power of more than"),
+    "memory": ('a\n{{ "x"|center(10**17) }}', "MemoryError"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), ENDLESS.values(), ids=ENDLESS)
+def test_a_template_that_does_too_much_is_stopped_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        render(recipe_of(tmp_path, {"r.ks.j2": text}), {})
+    assert re.search(r"r\.ks\.j2:[12]: ", caught.value.why)
+
+
+def test_loops_keep_their_words_when_they_are_counted(tmp_path: Path) -> None:
+    text = "{% for x in xs %}{{ loop.index }}/{{ loop.length }} {{ x }}{{ '' if loop.last else ',' }}{% else %}none{% endfor %}"
+    assert render(recipe_of(tmp_path, {"r.ks.j2": text}, xs=["a", "b"]), {}).text == "1/2 a,2/2 b"
+    assert render(recipe_of(tmp_path, {"r.ks.j2": text}, xs=[]), {}).text == "none"
+
+
+@pytest.mark.parametrize("name", ["r.ks", "r.ks.j2"])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str) -> None:
+    assert render(recipe_of(tmp_path, {name: "\ufefftext"}), {}).text == "text"
+
+
+def test_a_version_that_would_be_a_line_of_its_own_never_reaches_a_template(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="version = "):
+        kickstart.read("r", version='x"\n%end', mirror="", folders=[tmp_path], cache=None)

@@ -152,6 +152,25 @@ FAULTS = {
     "file mode": (FILE + 'mode = "644x"\n', 5, "mode = '644x' is refused"),
     "file without a target": ('release = "trixie"\n[[files]]\nsource = "motd"\n', 2, "'to' is missing"),
     "file twice": (FILE + '[[files]]\nsource = "motd"\nto = "/etc/motd"\n', 7, "given twice"),
+    "file with a null": (FILE.replace('"motd"', r'"mo\u0000td"'), 3, "a control character"),
+    "file to a null": (FILE.replace("/etc/motd", r"/etc/mo\u0000td"), 4, "a control character"),
+    "kickstart elsewhere": ('release = "trixie"\nkickstart = "/etc/hostname"\n', 2, "no kickstart /etc/hostname"),
+    "line break": ('release = "trixie"\ntitle = "a\\nb"\n', 2, "a control character or a line break"),
+    "sources broken": ('release = "trixie"\n[sources]\narchive = "http://["\n', 3, "is not a URL"),
+    "sources with a line break": (
+        'release = "trixie"\n[sources]\narchive = "http://x\\ndeb evil"\n', 3, "a line break stands in it"
+    ),
+    "sources with a space": ('release = "trixie"\n[sources]\narchive = "http://x y"\n', 3, "is not a URL"),
+    "component with a line break": (
+        'release = "trixie"\n[sources]\ncomponents = ["a", "main\\nx"]\n', 3, "a line break stands in it"
+    ),
+    "component with a space": ('release = "trixie"\n[sources]\ncomponents = ["a b"]\n', 3, "components = 'a b'"),
+    "suite with a space": (REPOSITORY.replace('"x"', '"x main"'), 5, "suite = 'x main' is refused"),
+    "variable with a null": (
+        'release = "trixie"\n[variables]\na = [{b = "\\u0000"}]\n', 3, "a control character stands in 'a'"
+    ),
+    "nested too deep": (f"x = {'[' * 5000}\n", 0, "nested too deep"),
+    "number too long": (f"x = {'9' * 5000}\n", 0, "a number too long"),
     "repository unsigned": (REPOSITORY.replace('key = "keys/vendor.asc"\n', ""), 2, "only under a signature"),
     "repository key not there": (REPOSITORY.replace("vendor.asc", "x.asc"), 6, "there is no such file"),
     "repository key no key": (REPOSITORY.replace("keys/vendor.asc", "motd"), 6, "is not an OpenPGP public key"),
@@ -186,13 +205,28 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         assert place in caught.value.why
 
 
+def test_a_description_and_a_variable_may_have_several_lines(folder: Path) -> None:
+    written(folder, 'release = "trixie"\ndescription = """a\nb"""\n[variables]\nx = "a\\n\\tb"\n')
+    assert recipes.load("ours", [folder]).description == "a\nb"
+
+
+def test_a_byte_order_mark_is_passed_over(folder: Path) -> None:
+    written(folder, '\ufeffrelease = "trixie"\n')
+    assert recipes.load("ours", [folder]).release == "trixie"
+
+
+def test_a_long_value_is_not_repeated_at_length(folder: Path) -> None:
+    found = recipes.problems(written(folder, f'release = "{"X" * 5000}"\n'))
+    assert max(len(str(each)) for each in found) < 400
+
+
 def test_a_recipe_is_text(folder: Path) -> None:
     (folder / "ours.toml").write_bytes(b'release = "\xff"\n')
     assert "not text in UTF-8" in str(recipes.problems(folder / "ours.toml")[0])
 
 
 def test_a_secret_in_a_url_is_not_repeated(folder: Path) -> None:
-    written(folder, REPOSITORY.replace("//v.", "//me:hunter2@v."))
+    written(folder, REPOSITORY.replace("https://v.", "ftp://me:hunter2@v."))
     with pytest.raises(RecipeError) as caught:
         recipes.load("ours", [folder])
     assert "hunter2" not in str(caught.value)

@@ -77,12 +77,33 @@ def test_what_is_complete_needs_nothing_of_what_comes_before_it() -> None:
     assert show.would_run(bake()) == set()
 
 
+def test_what_lies_there_and_is_not_whole_is_said_to_be_so() -> None:
+    luigi.build([bake()], local_scheduler=True, log_level="ERROR")
+    bake().before.place.facts_path.unlink()
+    bake().path.write_text("crumbs!")
+    assert verdicts(bake()) == [
+        "Knead would run its facts.json is gone, torn or another's",
+        "Bake would run it has 7 bytes, not 5",
+    ]
+
+
 def test_what_was_made_stands_in_a_table_with_what_to_do_next() -> None:
     before = list(show.made_lines(bake()))
     assert before[1].endswith("not made yet")
     luigi.build([bake()], local_scheduler=True, log_level="ERROR")
     table = list(show.made_lines(bake()))
     assert [line.split()[0] for line in table] == ["stage", "Knead", "Bake", "all"]
-    told = "\n".join(show.next_lines(bake(), scheduler_url="http://127.0.0.1:1"))
-    for word in ("/images/loaf", "http://blob", "sha256:0", "http://127.0.0.1:1", "cloud = public"):
+    told = next_of(bake())
+    for word in ("/images/loaf", "http://blob", "sha256:0", "http://127.0.0.1:1", "cloud = public", "mine/*.ks.j2"):
         assert word in told
+
+
+def next_of(stage: Stage) -> str:
+    return "\n".join(show.next_lines(stage, scheduler_url="http://127.0.0.1:1", recipes=Path("/mine")))
+
+
+def test_what_to_do_next_names_the_image_that_was_asked_for() -> None:
+    assert next_of(bake()).startswith("Make it   luigi --module flight.workflows Bake --recipe loaf")
+    luigi.build([bake()], local_scheduler=True, log_level="ERROR")
+    assert "Again     . .venv/bin/activate; luigi --module flight.workflows Bake --recipe loaf" in next_of(bake())
+    assert "`flight show walk --recipe loaf" in next_of(bake())

@@ -12,6 +12,7 @@ import luigi
 import pytest
 
 from flight.workflows import artefact, stage
+from flight.workflows.artefact import Facts
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress
 from flight.workflows.settings import Settings, parse_settings
@@ -135,6 +136,36 @@ def test_what_a_killed_run_left_is_swept_and_never_taken_for_the_target() -> Non
     assert brew()[0]
     assert not half.exists()
     assert task.path.read_text() == "hot tea"
+
+
+@pytest.mark.parametrize("torn", ["", '{"stage"', None], ids=["emptied", "torn", "gone"])
+def test_an_artefact_without_its_facts_is_made_again(torn: str | None) -> None:
+    _, task = brew()
+    task.path.unlink()
+    facts = task.before.place.facts_path
+    facts.unlink() if torn is None else facts.write_text(torn)
+    MADE.clear()
+    assert brew()[0]
+    assert MADE == ["Boil", "Brew"]
+    assert task.before.found == {"bubbles": 3}
+
+
+def test_an_artefact_that_was_cut_short_is_made_again() -> None:
+    _, task = brew()
+    task.path.write_text("hot")
+    MADE.clear()
+    assert brew()[0]
+    assert MADE == ["Brew"]
+    assert task.path.read_text() == "hot tea"
+
+
+def test_new_facts_never_stand_beside_an_older_artefact(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, task = brew()
+    task.place.facts_path.unlink()
+    monkeypatch.setattr(Facts, "save", lambda self, folder: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        task.run()
+    assert not task.path.exists()
 
 
 def test_somebody_elses_finished_work_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from flight.workflows.digest import BLOCK
 from flight.workflows.digest import digest as digest_of
 from flight.workflows.kit.errors import BusyError, ConfigError, FlightError, RemoteError
 from flight.workflows.kit.progress import Progress
+from flight.workflows.upload import identity as identity_found
 from flight.workflows.upload.patience import Patience, retry_after
 from flight.workflows.upload.plan import BRIDGE, MOST, PAGE, Span, merge, plan_puts, plan_reads
 from flight.workflows.upload.receipt import Identity, Receipt, Remote, place_in
@@ -234,15 +235,27 @@ def test_metadata_is_ascii_whatever_a_recipe_is_called() -> None:
     assert "größe 1.0~rc1+ü, not whole" in str(Remote('"1"', 512, 1, identity.metadata()))
 
 
-def test_a_receipt_is_read_as_it_was_written() -> None:
+def test_a_receipt_is_read_as_it_was_written(tmp_path: Path) -> None:
     receipt = Receipt(PLACE, '"1"', DIGEST, 512, 512, 1, 0.5, "azure-storage-blob 12")
-    assert Receipt.from_json(receipt.to_json()) == receipt
+    (tmp_path / "demo.blob.json").write_text(receipt.to_json())
+    assert Receipt.load(tmp_path / "demo.blob.json") == receipt
+    (tmp_path / "demo.blob.json").write_text(receipt.to_json().replace(f'"{DIGEST}"', "null"))
+    with pytest.raises(FlightError, match="'digest' is None"):
+        Receipt.load(tmp_path / "demo.blob.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"place": {}}'], ids=repr)
-def test_what_is_no_receipt_is_refused(text: str) -> None:
-    with pytest.raises(FlightError, match="no receipt"):
-        Receipt.from_json(text)
+def test_what_is_no_receipt_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "demo.blob.json").write_text(text)
+    with pytest.raises(FlightError, match=r"demo\.blob\.json is no receipt"):
+        Receipt.load(tmp_path / "demo.blob.json")
+
+
+@pytest.mark.parametrize("found", [{}, {"digest": DIGEST}, {"digest": 1, "file_bytes": 512}], ids=repr)
+def test_facts_that_do_not_say_what_is_sent_are_told_with_what_to_remove(found: dict[str, object]) -> None:
+    with pytest.raises(FlightError) as caught:
+        identity_found(found, key="0123456789ab", recipe="demo", version="1")
+    assert "remove the folder *-0123456789ab" in caught.value.fix
 
 
 def test_a_place_with_a_name_that_azure_refuses_is_an_error_before_anything_is_asked() -> None:
@@ -469,8 +482,9 @@ def test_a_file_of_another_length_than_its_identity_says_is_refused_before_a_blo
 
 def test_a_file_that_is_not_what_its_digest_says_is_not_sealed(vhd: Path) -> None:
     service = Memory()
-    with pytest.raises(FlightError, match="not what was to be sent"):
+    with pytest.raises(FlightError, match="was damaged since it was made") as caught:
         upload(vhd, to=PLACE, identity=identity_of(vhd, OTHER), service=service)
+    assert caught.value.fix.startswith(f"rm {vhd}; ")
     assert "sealed" not in service.metadata
 
 

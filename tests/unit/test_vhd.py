@@ -7,6 +7,7 @@ import errno
 import itertools
 import json
 import os
+import shlex
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight.workflows import gpt, vhd
+from flight.workflows import digest, gpt, vhd
 from flight.workflows.kit.errors import FlightError, SpaceError
 from flight.workflows.kit.progress import Progress
 from flight.workflows.vhd import layout, sparse
@@ -152,6 +153,10 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "smaller than a footer": (b"abc", "no VHD footer", "fetch it again"),
     "dynamic": (make_footer(kind=3) + bytes(4096) + make_footer(kind=3), "dynamic VHD", "force_size_calc=current_size"),
     "dynamic, cut short": (make_footer(kind=3) + bytes(128 << 10), "cut short", "fetch it again"),
+    "dynamic, cut to its head": (make_footer(kind=3) + bytes(1024), "cut short", "fetch it again"),
+    "dynamic, cut to the copy of its footer": (make_footer(kind=3), "cut short", "fetch it again"),
+    "dynamic, something behind": (make_footer(kind=3) + bytes(MIB) + make_footer(kind=3) + b"x", "follows it", "fetch"),
+    "differencing, cut short": (make_footer(kind=4) + bytes(1024), "cut short", "fetch it again"),
     "differencing": (bytes(MIB) + make_footer(kind=4), "differencing VHD", "merge it"),
     "a type nobody knows": (bytes(MIB) + make_footer(kind=9), "type 9", "qemu-img"),
     "truncated, footer kept": (bytes(MIB - 512) + make_footer(), "cut short: 1048064 bytes", "fetch it again"),
@@ -175,6 +180,15 @@ def test_a_vhd_from_outside_is_refused_with_its_own_words(tmp_path: Path, conten
     assert "disk.vhd is not a VHD that Azure takes" in caught.value.what
     assert why in caught.value.why
     assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize("content", ["raw", "dynamic", "trailing bytes", "not whole MiB"])
+def test_a_command_that_mends_it_quotes_its_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "my disk;x.vhd"
+    path.write_bytes(REFUSED[content][0])
+    (refusal,) = refusals(read_ends(path))
+    words = shlex.split(refusal.fix.removeprefix("if it is a raw disk: "))
+    assert any("my disk;x.vhd" in word for word in words)
 
 
 def test_one_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
@@ -205,6 +219,30 @@ def test_several_faults_are_all_named() -> None:
 def test_what_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(FlightError, match=r"cannot be read|is a folder"):
         vhd.require_uploadable(tmp_path / name)
+
+
+@pytest.mark.parametrize("look", [vhd.require_uploadable, vhd.inspect, digest.digest], ids=lambda look: look.__name__)
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("fifo", "is a fifo"),
+        ("link", "is a fifo"),
+        ("/dev/null", "is a device"),
+        ("/dev/zero", "is a device"),
+        (".", "is a folder"),
+    ],
+)
+def test_only_files_are_read(tmp_path: Path, look: Callable[[Path], object], path: str, what: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    with pytest.raises(FlightError, match=what):
+        look(tmp_path / path)
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.vhd").write_bytes(GOOD)
+    (tmp_path / "b.vhd").symlink_to("a.vhd")
+    assert vhd.require_uploadable(tmp_path / "b.vhd").current_bytes == MIB
 
 
 @settings(deadline=None)

@@ -51,7 +51,10 @@ def check_name(kind: str, name: str) -> str:
     """The name itself; a ConfigError with the rule in words where Azure would refuse it."""
     rule = RULES[kind]
     if not rule.holds(name):
-        raise ConfigError(f"'{name}' is no name for a {kind} in Azure", fix=f"it takes {rule.words}")
+        raise ConfigError(
+            f"'{name}' is no name for {'an' if kind[0] in 'aeiou' else 'a'} {kind} in Azure",
+            fix=f"it takes {rule.words}",
+        )
     return name
 
 

@@ -31,12 +31,14 @@ def read(
 
     `mirror`: where to build from; empty: the one that this host's apt uses. `cache`: a folder for what pykickstart said.
     Raises RecipeError with every fault at once (of the recipe; else of the templates; else of the kickstart), and
-    ConfigError where there is no mirror.
+    ConfigError where there is no mirror or the version is none.
     """
     from flight.workflows import recipe as recipes
     from flight.workflows.kickstart import planning
     from flight.workflows.kit.finding import refuse
+    from flight.workflows.settings import check_version
 
+    check_version(version)  # it stands in the text: a line break in it would be a line of its own
     recipe = recipes.load(name, folders)
     mirrors = mirrors_for(recipe, mirror)
     rendered = render_recipe(recipe, version=version, mirrors=mirrors, folders=folders)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
 
 from flight.workflows.kickstart.syntax import Command, Statements
 from flight.workflows.kit.finding import Finding, Where
-from flight.workflows.recipe import Recipe
+from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url
+from flight.workflows.recipe import VOLATILE, Recipe
 
 ONCE: Final = "url rootpw lang keyboard timezone bootloader services firewall selinux firstboot clearpart zerombr"
 """Commands of which the last silently wins."""
@@ -33,12 +34,41 @@ DEBIAN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9][A-Za
 """A package, its architecture, its version. Source: Debian Policy 5.6.1, 5.6.8, 5.6.12."""
 RPM_NAME: Final = re.compile(r"[A-Za-z0-9][\w.+*?-]*")
 
+MOUNT: Final = r"/|(/[\w.+-]+)+"
+"""A path that fstab and systemd need not quote; pykickstart has taken out dots and double slashes."""
+ON_ROOT: Final = ("/bin", "/etc", "/lib", "/lib64", "/lost+found", "/mnt", "/root", "/sbin")
+"""Folders that a system needs before it mounts anything, or (/mnt) that Azure's resource disk is mounted at.
+
+Source: Anaconda's must_be_on_root.
+"""
+HOSTNAME: Final = r"(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+"""Source: hostname(7)."""
+INTERFACE: Final = r"(?!\.\.?$)[A-Za-z0-9_.-]{1,15}"
+"""Source: Linux, dev_valid_name() and IFNAMSIZ."""
+HARDWARE_ADDRESS: Final = r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
+
 Check = Callable[[Statements, Recipe], Iterator[Finding]]
 
 
 def check_statements(statements: Statements, recipe: Recipe) -> list[Finding]:
     """Every finding of every check, in the order of their lines."""
     return sorted(finding for check in CHECKS for finding in check(statements, recipe))
+
+
+def check_characters(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
+    """A control character cannot be seen, and means something else in every file that the word is written to."""
+    for command in statements.commands:
+        for text in filter(has_controls, _texts(command.values)):
+            yield Finding(command.where, f"a control character stands in '{quoted(text)}'", "take it out")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for part in value.values() for text in _texts(part))
+    elif isinstance(value, (list, tuple)):
+        yield from (text for part in value for text in _texts(part))
 
 
 def check_repeated(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
@@ -102,8 +132,16 @@ def check_partitions(statements: Statements, recipe: Recipe) -> Iterator[Finding
 
 def _check_partition(part: Command) -> Iterator[Finding]:
     values, mount = part.values, part.values["mountpoint"]
-    if not (mount.startswith("/") or mount in ("swap", "biosboot") or re.fullmatch(r"(raid|pv|btrfs)\.\w+", mount)):
-        yield Finding(part.where, f"'{mount}' is no place to mount at", "give a path, or biosboot")
+    if not re.fullmatch(rf"{MOUNT}|swap|biosboot|(raid|pv|btrfs)\.\w+", mount, re.ASCII):
+        fix = "give a path of letters, digits, '.', '_', '+' and '-', or biosboot"
+        yield Finding(part.where, f"'{quoted(mount)}' is no place to mount at", fix)
+    if any(PurePosixPath(mount).is_relative_to(folder) for folder in VOLATILE):
+        yield Finding(part.where, f"'{mount}' is made anew at every boot", "leave it out")
+    if mount in ON_ROOT:
+        yield Finding(part.where, f"'{mount}' cannot be a filesystem of its own", "leave it out: it lies on /")
+    for name, words in (("label", "label"), ("fsopts", "fsoptions")):
+        if " " in (values[name] or ""):
+            yield Finding(part.where, f"--{words}='{quoted(values[name])}' holds a space", "leave it out")
     if values["fstype"] and values["fstype"] not in FILESYSTEMS:
         yield Finding(part.where, f"there is no filesystem '{values['fstype']}'", f"one of {', '.join(FILESYSTEMS)}")
     size = values["size"]
@@ -124,17 +162,15 @@ def check_urls(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """Of the package sources."""
     for command in statements.of("url", "repo"):
         given = command.values["url"] if command.name == "url" else command.values["baseurl"]
-        parts = urlsplit(given or "")
-        fits = parts.hostname if parts.scheme in ("http", "https") else parts.scheme == "file" and parts.path
-        if parts.username or parts.password:
+        if CREDENTIALS.search(given or ""):
             fix = f"use [[repositories]] in {recipe.path.name}: user_from and password_from name variables"
             yield Finding(command.where, f"{command.name} holds credentials", fix)
-        elif given and not fits:
-            yield Finding(command.where, f"'{given}' is not a URL", "give http://…, https://… or file:///…")
+        elif given and not split_url(given):
+            yield Finding(command.where, f"'{quoted(given)}' is not a URL", "give http://…, https://… or file:///…")
 
 
 def check_addresses(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
-    """IP addresses and names of interfaces."""
+    """IP addresses, names of interfaces and hosts."""
     for command in statements.of("network"):
         for name in ("ip", "netmask", "gateway"):
             if command.values[name] and not _is_address(command.values[name]):
@@ -142,8 +178,14 @@ def check_addresses(statements: Statements, recipe: Recipe) -> Iterator[Finding]
         for address in filter(None, (command.values["nameserver"] or "").split(",")):
             if not _is_address(address):
                 yield Finding(command.where, f"--nameserver={address} is not an IP address", "give one")
-        if re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", command.values["device"] or ""):
+        device, hostname = command.values["device"] or "", command.values["hostname"] or ""
+        if re.fullmatch(HARDWARE_ADDRESS, device):
             yield Finding(command.where, "the interface is named by its hardware address", "give --device=eth0")
+        elif device and not re.fullmatch(INTERFACE, device):
+            yield Finding(command.where, f"--device={quoted(device)} is no interface's name", "give --device=eth0")
+        if hostname and not re.fullmatch(HOSTNAME, hostname):
+            fix = "give letters, digits, hyphens and dots, 64 at most"
+            yield Finding(command.where, f"--hostname={quoted(hostname)} is no host's name", fix)
 
 
 def check_services(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
@@ -209,6 +251,7 @@ def _is_address(text: str) -> bool:
 
 
 CHECKS: Final[tuple[Check, ...]] = (
+    check_characters,
     check_repeated,
     check_timezone,
     check_keyboard,

@@ -22,7 +22,7 @@ from flight.workflows.kickstart.plan import (
     User,
 )
 from flight.workflows.kickstart.syntax import Command, Statements
-from flight.workflows.kit.finding import NOWHERE, Finding
+from flight.workflows.kit.finding import NOWHERE, Finding, Where, shown
 from flight.workflows.recipe import Recipe
 
 DEBIAN_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -129,7 +129,7 @@ def check_honoured(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
         if section.name in ("%addon", "%anaconda", "%certificate", "%traceback"):
             yield Finding(section.where, f"{section.name} cannot be honoured", "do it in %post")
     yield from _check_secrets(statements)
-    yield from _check_layout(statements)
+    yield from _check_layout(statements, recipe)
     yield from _check_network(statements)
     yield from _check_family(statements, recipe)
 
@@ -146,7 +146,7 @@ def _check_secrets(statements: Statements) -> Iterator[Finding]:
             yield Finding(command.where, f"bootloader: {SECRET}", "leave it out")
 
 
-def _check_layout(statements: Statements) -> Iterator[Finding]:
+def _check_layout(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     for part in statements.of("part", "partition"):
         mount, fstype = part.values["mountpoint"], part.values["fstype"]
         if mount == "swap" or fstype == "swap":
@@ -157,7 +157,9 @@ def _check_layout(statements: Statements) -> Iterator[Finding]:
         if command.values["location"] == "none":
             yield Finding(command.where, "without a boot loader the disk does not boot", "leave out --location=none")
     if not statements.of("url") and not statements.faults:
-        where = statements.commands[0].where if statements.commands else NOWHERE
+        where = (
+            statements.commands[0].where if statements.commands else Where(shown(recipe.folder / recipe.kickstart), 0)
+        )
         yield Finding(where, "no url: where do the packages come from?", "add url --url={{ mirror }}")
 
 

@@ -6,6 +6,8 @@ in the other recipe folders, so that a vendor shadows one by a file of the same 
 The way back: a second rendering carries marks (a file's number and a line, between two characters of Unicode's private
 use) wherever the template's text or an expression begins a line. They are put in among Jinja's tokens, after its
 whitespace rules, and cannot show in the result, which is that of the first rendering.
+
+How much a template may do is limited (limits.py): every start of flight renders, and a slip in a loop would hang it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flight.workflows.kit.finding import Finding, Where, refusal, refuse, shown
+from flight.workflows.kit.text import quoted
 from flight.workflows.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 _MARK: Final = re.compile("\ue000(\\d+):(\\d+)\ue001")
 TEMPLATE: Final = ".j2"
 """What ends a template's name; anything else is literal."""
-FAILURES: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+FAILURES: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, MemoryError)
 """What an expression of a template can raise; Jinja's own TemplateNotFound is a LookupError."""
 UNSTABLE: Final = ("random", "lipsum")
 """Jinja's filters and globals that give another result each time."""
@@ -70,7 +73,7 @@ def render(recipe: Recipe, values: Mapping[str, Any], folders: Sequence[Path] = 
 
 def _plain_text(path: Path, recipe: Recipe) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         finding = Finding(Where(shown(path), 0), "not text in UTF-8", str(error))
         raise refusal(f"the kickstart of {recipe.name}", finding) from error
@@ -82,10 +85,12 @@ class _Templates:
     def __init__(self, folders: Sequence[Path], *, marks: bool = False) -> None:
         import jinja2
 
+        from flight.workflows.kickstart.limits import limited_environment
+
         self.undefined: list[Finding] = []
         self.files: list[str] = []
-        self.environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(folders),
+        self.environment = limited_environment()(
+            loader=jinja2.FileSystemLoader(folders, encoding="utf-8-sig"),
             undefined=_undefined_told_to(self),
             trim_blocks=True,
             lstrip_blocks=True,
@@ -101,14 +106,19 @@ class _Templates:
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         """The text. Raises RecipeError where an expression fails, with its line."""
+        import jinja2
+
+        from flight.workflows.kickstart.limits import TooMuch, written
+
         try:
-            return self.environment.get_template(name).render(values)
-        except FAILURES as error:
+            return written(self.environment.get_template(name), values)
+        except (*FAILURES, jinja2.TemplateError) as error:
             lines = [line for line in traceback.extract_tb(error.__traceback__) if line.filename.endswith(TEMPLATE)]
             if not lines:
                 raise
             where = Where(shown(Path(lines[-1].filename)), lines[-1].lineno or 0)
-            raise refusal(f"the kickstart {name}", Finding(where, f"{type(error).__name__}: {error}")) from error
+            said = str(error) if isinstance(error, TooMuch) else f"{type(error).__name__}: {error}".rstrip(": ")
+            raise refusal(f"the kickstart {name}", Finding(where, quoted(said, most=300))) from error
 
     def faults(self, name: str, recipe: Recipe) -> list[Finding]:
         """Syntax errors and missing partials of a template and of all that it names, each where it stands."""
@@ -164,7 +174,7 @@ def _named(tree: Any) -> Iterator[tuple[str, int]]:
 
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         optional = isinstance(node, nodes.Include) and node.ignore_missing
-        if isinstance(node.template, nodes.Const) and not optional:
+        if isinstance(node.template, nodes.Const) and isinstance(node.template.value, str) and not optional:
             yield node.template.value, node.lineno
 
 

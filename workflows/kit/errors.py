@@ -17,6 +17,16 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
+_CONTROLS = {
+    **{code: f"^{chr(code ^ 64)}" for code in (*range(32), 127) if chr(code) not in "\n\t"},
+    **dict.fromkeys(range(128, 160), "\N{REPLACEMENT CHARACTER}"),
+}
+
+
+def harmless(text: str) -> str:
+    """Text of others as a terminal may show it: control characters, but for newline and tab, become ^[ and the like."""
+    return text.translate(_CONTROLS)
+
 
 class FlightError(Exception):
     """`what` happened, `why` as far as known, and the `fix` that a person can try. Prints as up to three lines."""
@@ -34,7 +44,7 @@ class FlightError(Exception):
             lines.append(f"  why: {self.why}")
         if self.fix:
             lines.append(f"  fix: {self.fix}")
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
 
 
 class ConfigError(FlightError):

@@ -21,12 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from flight.workflows.kit.errors import FlightError, ProgramError, SpaceError
+from flight.workflows.kit.errors import FlightError, ProgramError, SpaceError, harmless
+from flight.workflows.kit.progress import human_bytes
 
 GRACE_S = 3.0
 """How long a program may take to end by itself after SIGTERM."""
 LAST_WORDS = 12
 """How many of a failed program's last lines its error quotes."""
+QUOTED_CHARS = 1000
+"""How much of each of them."""
+MOST_OUT_BYTES = 64 << 20
+"""How much of a program's stdout is kept in memory."""
+MOST_LOG_BYTES = 64 << 20
+"""How much one program may add to a log."""
+MOST_LINE_BYTES = 16 << 20
+"""How much of one line is heard; what our own programs answer on a line is far below it."""
 PASSED_ON = [
     "PATH",
     "HOME",
@@ -56,11 +65,23 @@ TIDY_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a program did: its exit code, what it wrote to stdout, and the seconds it took."""
+    """What a program did: its exit code, what it wrote to stdout (None: too much to keep), and the seconds it took."""
 
     code: int
-    out: str
+    stdout: str | None
     seconds: float
+    why: str = ""
+
+    @property
+    def out(self) -> str:
+        """What it wrote to stdout. Raises ProgramError where that was more than is kept."""
+        if self.stdout is None:
+            raise ProgramError(
+                f"could not {self.why}: the program wrote too much",
+                why=f"more than {human_bytes(MOST_OUT_BYTES)} came from it",
+                fix="run it by hand and see what it says",
+            )
+        return self.stdout
 
 
 def run(
@@ -80,9 +101,10 @@ def run(
 ) -> Ran:
     """Run a program to its end.
 
-    `why` completes "could not …" in the error. stdout and stderr are appended to `log_to` as they come; each whole line
-    of either is passed to `heard`. `env` adds variables to the few that are passed on. `contained` needs root. `shown` is
-    what log and errors name where `argv` is only a wrapper.
+    `why` completes "could not …" in the error. stdout and stderr are appended to `log_to` as they come, up to
+    MOST_LOG_BYTES; each whole line of either is passed to `heard`, without control characters. `env` adds variables to
+    the few that are passed on. `contained` needs root. `shown` is what log and errors name where `argv` is only a
+    wrapper.
     Raises ProgramError (missing, failed, too slow) with its last words, SpaceError where those say that the disk is full.
     """
     words = [str(word) for word in argv]
@@ -101,13 +123,13 @@ def run(
         except TimeoutError:
             raise ProgramError(
                 f"could not {why}: {shown[0]} did not end within {timeout_s:g} s",
-                why=_quoted(listener.last_words, log_to),
+                why=quoted(listener.last_words, log_to),
                 fix=fix,
             ) from None
         code = child.wait()
     if code not in ok:
         raise _failure(shown[0], code, why=why, fix=fix, last_words=listener.last_words, log_to=log_to)
-    return Ran(code, listener.out.decode(errors="replace"), time.monotonic() - started)
+    return Ran(code, listener.stdout, time.monotonic() - started, why)
 
 
 def find(program: str, *, why: str, fix: str = "") -> str:
@@ -141,13 +163,19 @@ def start(
 
 
 class _Listener:
-    """Reads both pipes of a child to their end, feeding log, `heard`, `out` and `last_words`."""
+    """Reads both pipes of a child to their end, feeding log, `heard`, `stdout` and `last_words`; none grows for ever."""
 
     def __init__(self, log: IO[bytes] | None, heard: Callable[[str], None] | None) -> None:
         self.log, self.heard = log, heard
-        self.out = bytearray()
         self.last_words: collections.deque[str] = collections.deque(maxlen=LAST_WORDS)
-        self._open_line = {1: b"", 2: b""}
+        self._out, self._has_all = bytearray(), True
+        self._log_room = MOST_LOG_BYTES
+        self._open_line = {1: bytearray(), 2: bytearray()}
+
+    @property
+    def stdout(self) -> str | None:
+        """All of it; None where it was too much to keep."""
+        return self._out.decode(errors="replace") if self._has_all else None
 
     def listen(self, child: subprocess.Popen[bytes], stdin: bytes, *, deadline: float | None) -> None:
         assert child.stdout and child.stderr
@@ -168,18 +196,40 @@ class _Listener:
                     self._take(ready.data, chunk)
 
     def _take(self, stream: int, chunk: bytes) -> None:
-        if self.log:
-            self.log.write(chunk)
+        self._write(chunk)
         if stream == 1:
-            self.out += chunk
-        lines = (self._open_line[stream] + chunk).replace(b"\r", b"\n").split(b"\n")
-        self._open_line[stream] = lines.pop() if chunk else b""
-        for line in lines:
-            text = line.decode(errors="replace").rstrip()
-            if text:
-                self.last_words.append(text)
-                if self.heard:
-                    self.heard(text)
+            self._keep(chunk)
+        whole, newline, rest = chunk.replace(b"\r", b"\n").rpartition(b"\n")
+        open_line = self._open_line[stream]
+        if newline or not chunk:
+            lines = bytes(open_line + whole).split(b"\n")
+            open_line.clear()
+            told = lines if self.heard else collections.deque(filter(bytes.strip, lines), LAST_WORDS)
+            for line in told:
+                self._hear(line[:MOST_LINE_BYTES])
+        open_line += rest[: MOST_LINE_BYTES - len(open_line)]
+
+    def _write(self, chunk: bytes) -> None:
+        if self.log is None or self._log_room <= 0:
+            return
+        self.log.write(chunk[: self._log_room])
+        self._log_room -= len(chunk)
+        if self._log_room <= 0:
+            self.log.write(f"\n(cut here after {human_bytes(MOST_LOG_BYTES)}: the program goes on)\n".encode())
+
+    def _keep(self, chunk: bytes) -> None:
+        self._has_all = self._has_all and len(self._out) + len(chunk) <= MOST_OUT_BYTES
+        if self._has_all:
+            self._out += chunk
+        else:
+            self._out.clear()
+
+    def _hear(self, line: bytes) -> None:
+        text = harmless(line.decode(errors="replace").rstrip())
+        if text:
+            self.last_words.append(text[:QUOTED_CHARS])
+            if self.heard:
+                self.heard(text)
 
 
 @contextlib.contextmanager
@@ -242,14 +292,15 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 def _failure(
     program: str, code: int, *, why: str, fix: str, last_words: Sequence[str], log_to: Path | None
 ) -> FlightError:
-    said = _quoted(last_words, log_to)
+    said = quoted(last_words, log_to)
     if any("No space left on device" in line for line in last_words):
         return SpaceError(f"could not {why}: the disk is full", why=said, fix="free some space, then run it again")
     ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return ProgramError(f"could not {why}: {program} {ended}", why=said, fix=fix)
 
 
-def _quoted(last_words: Sequence[str], log_to: Path | None) -> str:
+def quoted(last_words: Sequence[str], log_to: Path | None) -> str:
+    """A program's last words as the `why` of an error: lines of their own, and where the whole of it stands."""
     lines = [*(f"| {line}" for line in last_words)] or ["it said nothing"]
     if log_to:
         lines.append(f"the whole of it: {log_to}")

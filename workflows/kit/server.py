@@ -17,6 +17,8 @@ from flight.workflows.kit.arriving import write_whole
 from flight.workflows.kit.errors import BusyError, ProgramError
 
 POLL_S = 0.05
+LAST_BYTES = 16 << 10
+"""How far from its end a log is read for last words."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,11 @@ class Server:
 
     def _known(self) -> int | None:
         try:
-            pid, born = self._pid_file.read_text().split()
+            word, born = self._pid_file.read_text().split()
+            pid = int(word)
         except (OSError, ValueError):
             return None
-        return int(pid) if _birth(int(pid)) == born else None
+        return pid if _birth(pid) == born else None
 
     def _orphan(self) -> int | None:
         pid = listener(self.port)
@@ -77,6 +80,7 @@ class Server:
                     why=f"{owner(self.port) or 'another program'} listens there",
                     fix="end that program, or set another port in luigi.cfg",
                 )
+            said_before = self.log.stat().st_size if self.log.exists() else 0
             child = run.start(self.argv, why=f"start {self.name}", log_to=self.log, env=self.env, fix=self.fix)
             try:
                 write_whole(self._pid_file, f"{child.pid} {_birth(child.pid)}\n")
@@ -84,8 +88,8 @@ class Server:
                 if child.poll() is not None or not self.answers():
                     raise ProgramError(
                         f"{self.name} did not start",
-                        why=f"it said: {last_words(self.log)}",
-                        fix=f"the whole of it: {self.log}",
+                        why=run.quoted(last_words(self.log, since=said_before), self.log),
+                        fix=self.fix or "mend what it names, then start it again",
                     )
             except BaseException:
                 self._end()
@@ -153,12 +157,15 @@ def listener(port: int) -> int | None:
     return None
 
 
-def last_words(log: Path, *, lines: int = 5) -> str:
-    """The end of a log, on one line."""
+def last_words(log: Path, *, since: int = 0) -> list[str]:
+    """The last lines of a log, none of them from before byte `since`."""
     try:
-        return " / ".join(log.read_text(errors="replace").splitlines()[-lines:]) or "nothing"
+        with open(log, "rb") as file:
+            file.seek(max(since, file.seek(0, os.SEEK_END) - LAST_BYTES))
+            said = file.read(LAST_BYTES).decode(errors="replace")
     except OSError:
-        return "nothing"
+        return []
+    return [line for line in said.splitlines() if line.strip()][-run.LAST_WORDS :]
 
 
 def _birth(pid: int) -> str | None:

@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from flight.workflows.kit.finding import Finding, Where, shown
+from flight.workflows.kit.text import has_controls, quoted
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a TOML document: ("files", 0, "mode")."""
 
 
 def entry(sentence: str, default: Any = dataclasses.MISSING, **rules: Any) -> Any:
-    """A dataclass field read from TOML, with its own documentation; `rules`: one_of, like (a regex), least, most."""
+    """A dataclass field read from TOML, with its own documentation.
+
+    `rules`: one_of, like (a regex), each (a regex for a list's texts), least and most, lines=True (a text of several).
+    """
     return field(default=default, metadata={"sentence": sentence, **rules})
 
 
@@ -44,7 +48,7 @@ class TableReader:
             if name not in readable:
                 near = difflib.get_close_matches(name, readable, n=1)
                 meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(readable)}"
-                self.fault((*place, name), f"unknown key '{name}'", meant)
+                self.fault((*place, name), f"unknown key '{quoted(name)}'", meant)
         values = dict(fixed)
         for name, each in readable.items():
             if name in given:
@@ -61,29 +65,33 @@ class TableReader:
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             return self.table(kind, given, place, {}) if self.typed(given, dict, "a table", place) else None
         if get_origin(kind) is tuple:
-            return self.values(given, get_args(kind)[0], place)
+            return self.values(given, get_args(kind)[0], rules, place)
         wanted = {str: "text in quotes", int: "a whole number", bool: "true or false"}[kind]
         if not self.typed(given, kind, wanted, place):
             return None
+        return given if self.fits(given, rules, place) else None
+
+    def fits(self, given: Any, rules: Mapping[str, Any], place: KeyPath) -> bool:
         refused = _refusal(given, rules)
         if refused:
-            self.fault(place, f"{place[-1]} = {given!r} is refused: {refused}", rules["sentence"])
-            return None
-        return given
+            self.fault(place, f"{place[-1]} = {quoted(repr(given))} is refused: {refused}", rules["sentence"])
+        return not refused
 
-    def values(self, given: Any, kind: Any, place: KeyPath) -> Any:
+    def values(self, given: Any, kind: Any, rules: Mapping[str, Any], place: KeyPath) -> Any:
         if not self.typed(given, list, "a list", place):
             return None
         if dataclasses.is_dataclass(kind):
             tables = [self.value(each, kind, {}, (*place, n)) for n, each in enumerate(given)]
         else:
-            tables = [each for each in given if self.typed(each, kind, "a list of texts in quotes", place)]
+            each_rules = {"sentence": rules["sentence"], "like": rules.get("each", ".*")}
+            texts = [each for each in given if self.typed(each, kind, "a list of texts in quotes", place)]
+            tables = [each for each in texts if self.fits(each, each_rules, place)]
         return tuple(each for each in tables if each is not None)
 
     def typed(self, given: Any, kind: type, wanted: str, place: KeyPath) -> bool:
         fits = type(given) is kind
         if not fits:
-            self.fault(place, f"{place[-1]} = {given!r} is not {wanted}", f"give {wanted}")
+            self.fault(place, f"{place[-1]} = {quoted(repr(given))} is not {wanted}", f"give {wanted}")
         return fits
 
 
@@ -125,6 +133,8 @@ def _holds_tables(kind: Any) -> bool:
 
 def _refusal(value: Any, rules: Mapping[str, Any]) -> str:
     """Why a value is refused; empty where it is not."""
+    if isinstance(value, str) and has_controls(value, besides="\n\t" if rules.get("lines") else ""):
+        return "a control character or a line break stands in it"
     if "one_of" in rules and value not in rules["one_of"]:
         return f"not one of {', '.join(rules['one_of'])}"
     if "like" in rules and not re.fullmatch(rules["like"], value):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
+from flight.workflows.kit.kept import of_its_types
 from flight.workflows.rehearsal import refusal
 from flight.workflows.rehearsal.refusal import PROVIDER
 
@@ -151,7 +152,7 @@ def load_image(kept: Mapping[str, Any]) -> Image:
     known = {one.name for one in fields(Image)}
     if set(kept) != known:
         raise TypeError(f"an image has the fields {sorted(known)}")
-    return Image(**kept)
+    return of_its_types(Image(**kept))
 
 
 def _os_disk(disk: Mapping[str, Any], group: str) -> dict[str, Any]:

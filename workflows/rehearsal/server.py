@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.rehearsal.compute import Compute, Subscription
 from flight.workflows.rehearsal.refusal import bad_content
 from flight.workflows.rehearsal.request import ROLE_HEADER, Answer, Request, role_of
@@ -31,8 +32,18 @@ MOST_BODY_BYTES = 4 << 20
 HOST = "127.0.0.1"
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT. Exit code 1: it could not be done, with the reason on stderr."""
+    try:
+        with os_errors_explained("serve"):
+            serve(arguments)
+    except FlightError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def serve(arguments: Sequence[str]) -> None:
     asked = _parser().parse_args(arguments)
     account = Account(asked.storage, asked.location, trust=asked.trust)
     plays = Subscription(asked.subscription, tuple(asked.group), account)
@@ -133,4 +144,4 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import Any
 
 from flight.workflows.kit.arriving import write_whole
 from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.kept import of_its_types
 from flight.workflows.rehearsal.managed_image import Image, dump_image, load_image
 
 KEPT_S = 24 * 3600
@@ -93,13 +94,13 @@ def load(path: Path) -> State:
     try:
         kept: dict[str, Any] = json.loads(path.read_text())
         images = [load_image(image) for image in kept["images"]]
-        operations = [Operation(**operation) for operation in kept["operations"]]
+        operations = [of_its_types(Operation(**operation)) for operation in kept["operations"]]
     except FileNotFoundError:
         return State()
     except (ValueError, TypeError, KeyError) as error:
         raise FlightError(
             f"{path} is not the state of a rehearsal",
             why=str(error),
-            fix="move it away: the rehearsal starts without images",
+            fix="remove it: the rehearsal then starts without images",
         ) from error
     return State({image.key: image for image in images}, {one.uid: one for one in operations})

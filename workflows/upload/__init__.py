@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flight.workflows.cloud.names import blob_name
+from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.kept import of_its_types
 from flight.workflows.kit.progress import Told, quiet
 from flight.workflows.upload import transfer
 from flight.workflows.upload.probe import check_may_upload
@@ -40,8 +42,18 @@ __all__ = [
 
 
 def identity(found: Mapping[str, Any], *, key: str, recipe: str, version: str) -> Identity:
-    """Who a VHD is, from what was found while it was made (`digest`, `file_bytes`) and the key of that artefact."""
-    return Identity(found["digest"], found["file_bytes"], key, recipe, version)
+    """Who a VHD is, from what was found while it was made (`digest`, `file_bytes`) and the key of that artefact.
+
+    Raises FlightError where that is not known.
+    """
+    try:
+        return of_its_types(Identity(found["digest"], found["file_bytes"], key, recipe, version))
+    except (KeyError, TypeError) as error:
+        raise FlightError(
+            "it is not known which VHD is to be uploaded",
+            why=f"the facts.json beside it was edited: {error}",
+            fix=f"remove the folder *-{key} in the work folder, then run this again: it is made anew",
+        ) from error
 
 
 def send(
@@ -64,7 +76,7 @@ def send(
 
 def look_again(receipt_at: Path, *, cloud: Cloud) -> tuple[str, ...]:
     """Every way in which the blob is not what the receipt in this file says, or not where the settings lead to."""
-    receipt = Receipt.from_json(receipt_at.read_text())
+    receipt = Receipt.load(receipt_at)
     to = place_in(cloud, container=receipt.place.container, name=receipt.place.name)
     if to.url != receipt.place.url:
         return (f"the receipt is of {receipt.place.url}, and the settings lead to {to.url}",)

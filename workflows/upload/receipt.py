@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from flight.workflows.cloud.names import check_name
 from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.kept import of_its_types
 
 if TYPE_CHECKING:
     from flight.workflows.cloud.endpoint import Cloud
@@ -98,15 +100,14 @@ class Receipt:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Receipt:
-        """Raises FlightError where the text is no receipt."""
+    def load(cls, path: Path) -> Receipt:
+        """Raises FlightError where the file is no receipt."""
         try:
-            raw: dict[str, Any] = json.loads(text)
-            return cls(**{**raw, "place": BlobPlace(**raw["place"])})
+            raw: dict[str, Any] = json.loads(path.read_text())
+            return of_its_types(cls(**{**raw, "place": of_its_types(BlobPlace(**raw["place"]))}))
         except (ValueError, TypeError, KeyError) as error:
-            raise FlightError(
-                "this is no receipt of an upload", why=str(error), fix="remove it and upload again"
-            ) from error
+            fix = "remove it, then run this again: nothing is sent where the blob is whole"
+            raise FlightError(f"{path} is no receipt of an upload", why=str(error), fix=fix) from error
 
 
 def short_digest(digest: str) -> str:

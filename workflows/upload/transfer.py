@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shlex
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,7 @@ def upload(
         service.create(identity.size_bytes, metadata=identity.metadata(), fence=fence, over=over)
         sent = _send_all(fd, identity.size_bytes, service=service, fence=fence, connections=connections, told=told)
     told(Progress(what=f"sealing {to.url}"))
+    check_digest(vhd, identity, sent)
     etag = seal(identity, sent=sent, fence=fence, service=service, to=to)
     return _receipt(to, identity, service, etag=etag, sent=sent, started=started)
 
@@ -108,7 +110,7 @@ def reading(vhd: Path, identity: Identity) -> Iterator[int]:
             raise FlightError(
                 f"{vhd} is not what is to be uploaded",
                 why=f"it has {before[0]} bytes, not {identity.size_bytes}, in whole pages of {PAGE}",
-                fix="convert the image again",
+                fix=made_anew(vhd),
             )
         yield file.fileno()
         if _state(os.fstat(file.fileno())) != before or _state(os.stat(vhd)) != before:
@@ -177,14 +179,23 @@ def _read_whole(fd: int, span: Span) -> bytes:
     return content
 
 
-def seal(identity: Identity, *, sent: Sent, fence: int, service: Service, to: BlobPlace) -> str:
-    """Write the seal under the ETag with which all pages were found in place; the ETag that it leaves."""
+def check_digest(vhd: Path, identity: Identity, sent: Sent) -> None:
+    """Raises FlightError where the bytes that were sent are not those that were made."""
     if sent.digest != identity.digest:
         raise FlightError(
-            "what was sent is not what was to be sent",
-            why=f"the digest of the VHD is {sent.digest}, not {identity.digest}: the blob stays unsealed",
-            fix="convert the image again",
+            f"{vhd} was damaged since it was made",
+            why=f"its digest is {sent.digest}, not {identity.digest}: the blob stays unsealed",
+            fix=made_anew(vhd),
         )
+
+
+def made_anew(vhd: Path) -> str:
+    """What brings an artefact back that is there and is not whole."""
+    return f"rm {shlex.quote(str(vhd))}; then run this again: it is made anew"
+
+
+def seal(identity: Identity, *, sent: Sent, fence: int, service: Service, to: BlobPlace) -> str:
+    """Write the seal under the ETag with which all pages were found in place; the ETag that it leaves."""
     now = service.look()
     if now is None or now.fence != fence:
         raise BusyError(

@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import human_bytes
 from flight.workflows.vhd.layout import (
     COOKIE,
+    DIFFERENCING,
+    DYNAMIC,
     FIXED,
     FOOTER_BYTES,
     FORMAT_1_0,
@@ -20,7 +23,7 @@ from flight.workflows.vhd.layout import (
     read_footer,
     round_up_mib,
 )
-from flight.workflows.vhd.sparse import read_exactly
+from flight.workflows.vhd.sparse import opened, read_exactly
 
 FOREIGN = (
     (0, b"QFI\xfb", "qcow2", "qcow2"),
@@ -31,6 +34,8 @@ FOREIGN = (
 )
 """Offset, magic, name, and what qemu-img calls it. Source: QEMU's block/*.c probes."""
 HEAD_BYTES = 512
+LEAST_DYNAMIC_BYTES = 512 + 1024 + 512
+"""A copy of the footer, the dynamic header, and the footer. Source: as layout's, "Dynamic Hard Disk Image"."""
 TAIL_BYTES = 64 << 10
 """How far from its end a file is searched for a footer that something was appended to."""
 
@@ -46,26 +51,26 @@ class Ends:
 
     @property
     def footer(self) -> Footer | None:
-        last = self.tail[-FOOTER_BYTES:]
-        return read_footer(last) if len(last) == FOOTER_BYTES and last.startswith(COOKIE) else None
+        return _footer_in(self.tail[-FOOTER_BYTES:])
+
+    @property
+    def is_part_of_dynamic(self) -> bool:
+        """It begins with the copy of the footer that a dynamic or differencing VHD begins with, and its end is missing."""
+        begins = _footer_in(self.head)
+        is_dynamic = begins is not None and begins.disk_type in (DYNAMIC, DIFFERENCING)
+        return is_dynamic and (self.footer is None or self.size < LEAST_DYNAMIC_BYTES)
+
+
+def _footer_in(raw: bytes) -> Footer | None:
+    return read_footer(raw) if len(raw) == FOOTER_BYTES and raw.startswith(COOKIE) else None
 
 
 def read_ends(path: Path) -> Ends:
     """Raises FlightError where there is no such file, or it cannot be read."""
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise FlightError(
-            f"{path} cannot be read", why=error.strerror or "", fix="give the path of a disk file"
-        ) from None
-    try:
-        size = os.lseek(fd, 0, os.SEEK_END)
+    with opened(path) as fd:
+        size = os.fstat(fd).st_size
         tail_at = max(0, size - TAIL_BYTES)
         return Ends(path.name, size, read_exactly(fd, 0, HEAD_BYTES), read_exactly(fd, tail_at, size - tail_at))
-    except IsADirectoryError:
-        raise FlightError(f"{path} is a folder", fix="give the path of a disk file") from None
-    finally:
-        os.close(fd)
 
 
 def require_uploadable(path: Path) -> Footer:
@@ -101,20 +106,20 @@ def _wrong_format(ends: Ends) -> FlightError | None:
     if foreign := foreign_format(ends.head):
         name, driver = foreign
         return _refused(ends.name, f"it is a {name} disk, not a fixed VHD", _reformat(driver, ends.name))
+    if ends.is_part_of_dynamic:
+        why = "it begins as a dynamic VHD and does not end as one: it was cut short, or something follows it"
+        return _refused(ends.name, why, "fetch it again, and compare the sizes")
     if ends.footer is None:
         return _without_footer(ends)
     return None
 
 
 def _without_footer(ends: Ends) -> FlightError:
-    """A footer elsewhere in the file tells a dynamic disk, or one that something was appended to, from a raw one."""
+    """A footer elsewhere in the file tells a disk that something was appended to from a raw one."""
     at = ends.tail.rfind(COOKIE)
     if at >= 0 and len(ends.tail) - at > FOOTER_BYTES:
         extra = len(ends.tail) - at - FOOTER_BYTES
-        return _refused(ends.name, f"{extra} bytes follow its footer", f"truncate -s -{extra} {ends.name}")
-    if ends.head.startswith(COOKIE):
-        why = "it begins as a dynamic VHD, and the footer at its end is missing: it was cut short"
-        return _refused(ends.name, why, "fetch it again, and compare the sizes")
+        return _refused(ends.name, f"{extra} bytes follow its footer", f"truncate -s -{extra} {quote(ends.name)}")
     why = "it has no VHD footer: it is a raw disk, or a VHD that was cut short"
     return _refused(ends.name, why, f"if it is a raw disk: {_reformat('raw', ends.name)}; else fetch it again")
 
@@ -154,18 +159,19 @@ def _wrong_sizes(name: str, stored: int, found: Footer) -> Iterator[FlightError]
 def _of_type(name: str, found: Footer) -> str:
     if found.type_name == "differencing":
         return "merge it into its parent with the program that made it, then convert that to a fixed VHD"
-    source = f"driver=vpc,file.filename={name},force_size_calc=current_size"
-    return f"qemu-img convert -O vpc -o subformat=fixed,force_size=on --image-opts {source} FIXED.vhd"
+    named = name.replace(",", ",,")  # as QEMU wants a comma within an option
+    source = f"driver=vpc,file.filename={named},force_size_calc=current_size"
+    return f"qemu-img convert -O vpc -o subformat=fixed,force_size=on --image-opts {quote(source)} FIXED.vhd"
 
 
 def _reformat(driver: str, name: str) -> str:
-    return f"qemu-img convert -f {driver} -O vpc -o subformat=fixed,force_size=on {name} FIXED.vhd"
+    return f"qemu-img convert -f {driver} -O vpc -o subformat=fixed,force_size=on {quote(name)} FIXED.vhd"
 
 
 def _resize(name: str, size: int) -> str:
     """The footer goes, the disk grows, the backup of a GPT moves to the new end, a new footer comes."""
     steps = (
-        f"cp --sparse=always {name} DISK.raw",
+        f"cp --sparse=always {quote(name)} DISK.raw",
         f"truncate -s -{FOOTER_BYTES} DISK.raw",
         f"truncate -s {size} DISK.raw",
         "sfdisk --relocate gpt-bak-std DISK.raw (where it has a GPT)",

@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from flight.workflows import gpt
@@ -76,10 +77,12 @@ def _unfit(ends: Ends) -> tuple[str, str]:
     if foreign := foreign_format(ends.head):
         return (
             f"it is a {foreign[0]} disk, not a raw one",
-            f"qemu-img convert -f {foreign[1]} -O raw {ends.name} DISK.raw",
+            f"qemu-img convert -f {foreign[1]} -O raw {quote(ends.name)} DISK.raw",
         )
     if ends.footer:
-        return "it ends with a VHD footer: it is one already", f"flight inspect {ends.name}"
+        return "it ends with a VHD footer: it is one already", f"flight inspect {quote(ends.name)}"
+    if ends.is_part_of_dynamic:
+        return "it begins as a dynamic VHD that was cut short", "fetch it again, and compare the sizes"
     if ends.size > LARGEST_BYTES:
         limit = human_bytes(LARGEST_BYTES)
         return (

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flight.workflows import gpt
-from flight.workflows.kit.errors import FlightError
+from flight.workflows.kit.errors import FlightError, harmless
 from flight.workflows.kit.progress import human_bytes
 from flight.workflows.vhd import sparse
 from flight.workflows.vhd.acceptance import read_ends, refusals
-from flight.workflows.vhd.layout import FOOTER_BYTES, Footer
+from flight.workflows.vhd.layout import EPOCH, FOOTER_BYTES, Footer
 
 KNOWN_TYPES = {
     "c12a7328-f81f-11d2-ba4b-00a0c93ec93b": "EFI system",
@@ -47,14 +46,16 @@ class Inspection:
 
     def lines(self) -> Iterator[str]:
         """A table for a person."""
-        yield f"{self.path}"
+        yield harmless(f"{self.path}")
         for label, value in self._rows():
-            yield f"  {label:<14}{value}"
+            yield harmless(f"  {label:<14}{value}")
         for part in self.partitions:
-            yield f"  {f'partition {part.number}':<14}{_described(part)}"
+            yield harmless(f"  {f'partition {part.number}':<14}{_described(part)}")
         for problem in self.problems:
             yield ""
             yield from str(problem).splitlines()
+        if not self.problems:
+            yield "  Azure would take it: a fixed VHD, whole MiB, its footer sound."
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
@@ -74,12 +75,13 @@ class Inspection:
         if it := self.footer:
             yield "virtual size", f"{human_bytes(it.current_bytes)} ({it.current_bytes} bytes)"
             yield "type", f"{it.type_name}, format {it.format >> 16}.{it.format & 0xFFFF}"
-            yield "made", f"{it.made:%Y-%m-%d %H:%M:%S} UTC by {it.creator_name}"
+            made = f"{it.made:%Y-%m-%d %H:%M:%S} UTC" if it.made != EPOCH else "not stated"
+            yield "made", f"{made} by {it.creator_name}" if it.creator_name else made
             yield "identifier", str(it.uid)
             yield "geometry", str(it.geometry)
             yield "checksum", f"{it.checksum:08x}" + ("" if it.checksum == it.right_checksum else " (wrong)")
         yield "file", f"{human_bytes(self.file_bytes)} ({self.file_bytes} bytes)"
-        yield "data", f"{human_bytes(self.data_bytes)} in {self.extents} extents"
+        yield "data", f"{human_bytes(self.data_bytes)} in {self.extents} extent{'s'[: self.extents != 1]}"
         if self.digest:
             yield "digest", self.digest
         if self.disk_guid:
@@ -92,13 +94,10 @@ def inspect(path: Path, *, digest: str = "") -> Inspection:
     Raises FlightError only where the file cannot be read: what else is wrong stands in `problems`.
     """
     ends = read_ends(path)
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with sparse.opened(path) as fd:
         runs = [extent.size for extent in sparse.extents(fd)]
         seen = Inspection(path, ends.size, sum(runs), len(runs), ends.footer, tuple(refusals(ends)), digest=digest)
         return _with_partitions(seen, fd)
-    finally:
-        os.close(fd)
 
 
 def _with_partitions(seen: Inspection, fd: int) -> Inspection:

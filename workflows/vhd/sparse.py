@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import shlex
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import Progress, Told, quiet
 
 FICLONE = 0x4004_9409
@@ -28,6 +33,42 @@ class Extent:
     @property
     def size(self) -> int:
         return self.stop - self.start
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A descriptor of a disk file, for reading. Raises FlightError for all but regular files and links to them.
+
+    A fifo would wait for a writer, and what a device holds, or how much, cannot be known from its file.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            raise FlightError(f"{path} is {_kind(kind)}", why="only files are read", fix=_instead(path, kind))
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        why = getattr(error, "strerror", None) or str(error)
+        raise FlightError(f"{path} cannot be read", why=why, fix="give the path of a disk file") from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFIFO: "a fifo",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _instead(path: Path, mode: int) -> str:
+    if stat.S_ISBLK(mode):
+        return f"copy the disk to a file first: dd if={shlex.quote(str(path))} of=DISK.raw bs=4M conv=sparse"
+    return "give the path of a disk file"
 
 
 def extents(fd: int, start: int = 0, stop: int | None = None) -> Iterator[Extent]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flight.workflows.kit import run as door
 from flight.workflows.kit.errors import ProgramError, SpaceError
 from flight.workflows.kit.run import run
 
@@ -58,6 +59,39 @@ def test_a_failure_quotes_the_last_words_and_names_the_log(tmp_path: Path) -> No
     assert "gone wrong" in caught.value.why
     assert str(tmp_path / "log") in caught.value.why
     assert caught.value.fix == "do this"
+
+
+def test_control_characters_reach_the_log_and_neither_error_nor_ear(tmp_path: Path) -> None:
+    heard: list[str] = []
+    script = r"printf 'a\033[2Jb\000\n'; exit 3"
+    with pytest.raises(ProgramError) as caught:
+        run(["sh", "-c", script], why="try", log_to=tmp_path / "log", heard=heard.append)
+    assert b"a\x1b[2Jb\0\n" in (tmp_path / "log").read_bytes()
+    assert heard == ["a^[[2Jb^@"]
+    assert "| a^[[2Jb^@" in caught.value.why
+
+
+def test_a_flood_fills_neither_memory_nor_disk_and_the_program_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "MOST_OUT_BYTES", 1 << 20)
+    monkeypatch.setattr(door, "MOST_LOG_BYTES", 1 << 20)
+    ran = run(["sh", "-c", f"yes | head -c {3 << 20}; touch {tmp_path}/ended"], why="try", log_to=tmp_path / "log")
+    assert (tmp_path / "ended").exists()
+    log = (tmp_path / "log").read_bytes()
+    assert len(log) < (1 << 20) + 300
+    assert log.endswith(b"\n(cut here after 1.0 MiB: the program goes on)\n")
+    with pytest.raises(ProgramError, match="could not try: the program wrote too much"):
+        _ = ran.out
+
+
+def test_a_line_without_an_end_is_heard_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MOST_LINE_BYTES", 5000)
+    heard: list[str] = []
+    with pytest.raises(ProgramError) as caught:
+        run(["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 1"], why="try", heard=heard.append)
+    assert [len(line) for line in heard] == [5000]
+    assert len(caught.value.why) < 1100
 
 
 def test_a_full_disk_is_said_to_be_one() -> None:

@@ -15,6 +15,11 @@ def test_an_error_without_why_or_fix_is_one_line() -> None:
     assert str(FlightError("no luigi.cfg")) == "no luigi.cfg"
 
 
+def test_an_error_that_quotes_others_does_nothing_to_the_terminal() -> None:
+    error = FlightError("a\x1b[2Jb", why="one\n  two\x00\x9b", fix="\x1b]0;title\x07\ttab\x7f")
+    assert str(error) == "a^[[2Jb\n  why: one\n  two^@\N{REPLACEMENT CHARACTER}\n  fix: ^[]0;title^G\ttab^?"
+
+
 def test_an_error_survives_the_way_from_a_worker_process() -> None:
     copy = pickle.loads(pickle.dumps(ProgramError("what", why="why", fix="fix")))
     assert type(copy) is ProgramError

@@ -1,0 +1,43 @@
+"""What a person's words may hold, and how they are quoted back to them: on one line, and not at length."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+MOST_QUOTED: Final = 80
+"""Characters of a value that an error repeats."""
+BREAKS: Final = ("Cc", "Zl", "Zp")
+"""Unicode's categories of control characters, line and paragraph separators."""
+
+
+CREDENTIALS: Final = re.compile(r"//[^/]*@")
+"""What stands before a URL's host; looked for as text, since it may be no URL."""
+
+
+def has_controls(text: str, *, besides: str = "") -> bool:
+    """Whether a control character or a line break stands in it, other than those of `besides`."""
+    return any(unicodedata.category(sign) in BREAKS and sign not in besides for sign in text)
+
+
+def quoted(value: object, *, most: int = MOST_QUOTED) -> str:
+    """A value as an error repeats it: control characters spelt out, what is too long cut off, no URL's credentials."""
+    text = CREDENTIALS.sub("//…@", value if isinstance(value, str) else repr(value))
+    if len(text) > most:
+        text = f"{text[:most]}… ({len(text)} characters)"
+    return "".join(repr(sign)[1:-1] if has_controls(sign) else sign for sign in text)
+
+
+def split_url(text: str) -> SplitResult | None:
+    """The parts of a URL that packages can come from (http, https, file); None where it is none."""
+    if has_controls(text) or " " in text:
+        return None
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 -- raises ValueError where it is no number
+    except ValueError:
+        return None
+    fits = parts.hostname if parts.scheme in ("http", "https") else parts.scheme == "file" and parts.path
+    return parts if fits else None
