@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import difflib
 import fcntl
 import hashlib
 import json
@@ -156,12 +157,26 @@ def _differences(name: str, old: Any, new: Any) -> list[str]:
         return [
             line for key, before, after in pairs for line in _differences(f"{name}.{key}".strip("."), before, after)
         ]
+    if name.endswith("_sha256"):
+        return [f"another {name.removesuffix('_sha256')}"]
     if isinstance(old, list) and isinstance(new, list):
+        if lines := _changed_lines(old, new):
+            return [f"{name}: {lines}"]
         added = [part for part in new if part not in old]
         removed = [part for part in old if part not in new]
         words = [f"added {_short(part)}" for part in added] + [f"removed {_short(part)}" for part in removed]
         return [f"{name}: {', '.join(words) or 'another order'}"]
     return [f"{name}: {_short(old)} → {_short(new)}"]
+
+
+def _changed_lines(old: list[Any], new: list[Any]) -> str:
+    """Of scripts, the first lines that went and came; empty where these are no scripts, or other things changed too."""
+    if not all(isinstance(part, dict) and "text" in part for part in (*old, *new)):
+        return ""
+    before, after = ([line for part in parts for line in part["text"].splitlines()] for parts in (old, new))
+    changed = [line for line in difflib.ndiff(before, after) if line[:2] in ("- ", "+ ") and line[2:].strip()]
+    more = f" and {len(changed) - 2} more" if len(changed) > 2 else ""
+    return "; ".join(_short(line) for line in changed[:2]) + more
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ read, and links that point into them, are ever touched.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,12 +51,15 @@ def plan_old(known: Iterable[Known], *, keep: int, recipe: str = "") -> list[Kno
 
 
 def clean(work: Path, chosen: Iterable[Known], *, dry_run: bool) -> list[Going]:
-    """Remove what was chosen, nobody else running meanwhile (BusyError otherwise); with `dry_run` only say what."""
-    with alone(work):
+    """Remove what was chosen, nobody else running meanwhile (BusyError otherwise); with `dry_run` only say what.
+
+    Each recipe's in the order in which they were made: that of the walk.
+    """
+    with contextlib.nullcontext() if dry_run else alone(work):
         lies_there = dict(known_artefacts(work))
         going = [
             Going(folder, f"{facts.stage} {facts.recipe} {facts.version or '(no facts)'}", size_on_disk(folder))
-            for folder, facts in chosen
+            for folder, facts in sorted(chosen, key=lambda one: (one[1].recipe, one[1].version, one[1].made_at))
             if lies_there.get(folder) == facts  # a run may have ended in it since it was chosen
         ]
         if not dry_run:

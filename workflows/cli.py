@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.settings import check_version, load_settings
@@ -22,7 +23,7 @@ OK, FAULT, UNUSABLE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: as asked. 1: looked, and found a fault. 2: could not be done, with the reason on stderr."""
-    args = parser().parse_args(argv)
+    args = parse(argv)
     try:
         with os_errors_explained(f"do `flight {args.verb}`"):
             return int(args.run(args) or OK)
@@ -37,55 +38,75 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line as values; a recipe's name may stand behind the options as well."""
+    args, left = parser().parse_known_args(argv)
+    if len(left) == 1 and not left[0].startswith("-") and getattr(args, "recipe", "") is None:
+        args.recipe = left[0]
+    elif left:
+        args.verb_parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return args
+
+
+SHOWN = {
+    "recipes": "every recipe by its name",
+    "recipe": "one recipe, its defaults filled in",
+    "kickstart": "its kickstart as the installer would read it",
+    "plan": "what an installer will do",
+    "walk": "which stages would run, and why",
+    "made": "what was made: where it lies, its size, the seconds it took",
+}
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="flight", description="From a kickstart to a certified Linux image on Azure.")
+    top = argparse.ArgumentParser(prog="flight", description="From a kickstart to a Linux image on Azure.")
+    top.add_argument("--version", action="version", version=f"flight {importlib.metadata.version('flight')}")
     verbs = top.add_subparsers(required=True, metavar="VERB", dest="verb")
-    show = verbs.add_parser("show", help="a recipe, its kickstart or plan; what would run and why; what was made")
-    show.add_argument("what", choices=["kickstart", "recipe", "plan", "walk", "made"])
+
+    def verb(name: str, sentence: str, run: Callable[[argparse.Namespace], int | None], more: str = "") -> Any:
+        made = verbs.add_parser(
+            name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.", epilog=more,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        made.set_defaults(run=run, verb_parser=made)
+        return made
+
+    words = "\n".join(f"  {name:<11} {sentence}" for name, sentence in SHOWN.items())
+    show = verb("show", "a recipe, its kickstart or plan; what would run and why; what was made", _show, words)
+    show.add_argument("what", choices=[*SHOWN], metavar="WHAT", help="one of the words below")
     _image(show)
     show.add_argument("--next", action="store_true", help="with `made`: what to do next")
     show.add_argument("--check", action="store_true", help="with `walk`: exit code 1 where something would run")
-    show.set_defaults(run=_show)
 
-    inspect = verbs.add_parser("inspect", help="what a VHD file says of itself, and what Azure would refuse")
-    inspect.add_argument("file", type=Path)
-    inspect.add_argument("--json", action="store_true")
-    inspect.set_defaults(run=_inspect)
+    inspect = verb("inspect", "what a VHD file says of itself, and what Azure would refuse", _inspect)
+    inspect.add_argument("file", type=Path, help="a disk file of any format")
+    inspect.add_argument("--json", action="store_true", help="the same as JSON")
 
-    digest = verbs.add_parser("digest", help="the identity of an image: a SHA-256 over its non-zero blocks")
-    digest.add_argument("file", type=Path)
-    digest.set_defaults(run=_digest)
+    digest = verb("digest", "the identity of an image: a SHA-256 over its non-zero blocks", _digest)
+    digest.add_argument("file", type=Path, help="a fixed VHD (the footer counts)")
 
-    doctor = verbs.add_parser("doctor", help="is this host fit, and what would mend it")
-    doctor.set_defaults(run=_doctor)
+    verb("doctor", "is this host fit, and what would mend it", _doctor)
 
-    clean = verbs.add_parser(
-        "clean", help="remove this version's artefacts; --all: every version's; --old: all but the newest"
-    )
+    clean = verb("clean", "remove this version's artefacts from the work folder; Azure keeps what was uploaded", _clean)
     _image(clean)
     how = clean.add_mutually_exclusive_group()
     how.add_argument("--all", action="store_true", help="every version of the recipe")
     how.add_argument("--old", action="store_true", help="all but the newest few of each stage ([paths] keep)")
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    clean.set_defaults(run=_clean)
 
-    for name, sentence in (("rehearsal", "the imitation of Azure"), ("scheduler", "Luigi's scheduler and its page")):
-        verb = verbs.add_parser(name, help=f"start, stop or look at {sentence} on this machine")
-        verb.add_argument("do", choices=["start", "stop", "status"])
-        if name == "rehearsal":
-            verb.add_argument(
-                "--if-used", action="store_true", help="nothing to do where [azure] cloud names a real one"
-            )
-        verb.set_defaults(run=_rehearsal if name == "rehearsal" else _scheduler)
+    rehearsal = verb("rehearsal", "start, stop or look at the imitation of Azure on this machine", _rehearsal)
+    scheduler = verb("scheduler", "start, stop or look at Luigi's scheduler and its page on this machine", _scheduler)
+    for server in (rehearsal, scheduler):
+        server.add_argument("do", choices=["start", "stop", "status"])
+    rehearsal.add_argument("--if-used", action="store_true", help="only where luigi.cfg says [azure] cloud = rehearsal")
 
-    settings = verbs.add_parser("settings", help="every setting of luigi.cfg: its value and what it means")
-    settings.set_defaults(run=_settings)
+    verb("settings", "every setting of luigi.cfg: its value and what it means", _settings)
     return top
 
 
 def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recipe", nargs="?", help="default: [image] recipe of luigi.cfg")
-    verb.add_argument("--recipe", dest="named", metavar="RECIPE", help="the same, as luigi spells it")
+    verb.add_argument("--recipe", dest="named", metavar="RECIPE", help="the same word, as luigi wants it")
     verb.add_argument("--version", help="default: [image] version of luigi.cfg")
 
 
@@ -110,6 +131,9 @@ def _last_stage(args: argparse.Namespace) -> Stage:
 def _show(args: argparse.Namespace) -> int:
     from flight.workflows import reading, show
 
+    if args.what == "recipes":
+        _print(show.recipe_lines(load_settings().paths.recipes))
+        return OK
     recipe, version = _names(args)
     if args.what == "kickstart":
         print(reading.rendered(recipe, version), end="")
@@ -167,6 +191,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _clean(args: argparse.Namespace) -> None:
     from flight.workflows import clean
+    from flight.workflows.kit.finding import shown
     from flight.workflows.kit.progress import human_bytes
 
     settings = load_settings()
@@ -181,9 +206,15 @@ def _clean(args: argparse.Namespace) -> None:
             else clean.plan_version(known, recipe=recipe, version=version)
         )
     gone = clean.clean(settings.paths.work, chosen, dry_run=args.dry_run)
-    _print(f"{human_bytes(one.size_bytes):>9}  {one.why:<52} {one.path}" for one in gone)
+    _print(f"{human_bytes(one.size_bytes):>9}  {one.why:<45} {one.path.name}" for one in gone)
     total = human_bytes(sum(one.size_bytes for one in gone))
-    print(f"{len(gone)} artefacts, {total}: {'would go' if args.dry_run else 'gone'}" if gone else "Nothing to remove.")
+    if not gone:
+        print("Nothing to remove.")
+        return
+    print(
+        f"{len(gone)} artefacts, {total}: {'would go' if args.dry_run else 'gone'} from {shown(settings.paths.work)}."
+    )
+    print("What was uploaded stays in Azure; the rehearsal's data and the package cache stay here.")
 
 
 def _rehearsal(args: argparse.Namespace) -> int:
@@ -206,6 +237,8 @@ def _scheduler(args: argparse.Namespace) -> int:
 
 def _serve(do: str, servers: Sequence[Server]) -> int:
     """Start or stop servers, or say how they are; exit code 1 where one that was asked after does not run."""
+    from flight.workflows.kit.finding import shown
+
     running = []
     for server in servers:
         if do == "start":
@@ -215,7 +248,7 @@ def _serve(do: str, servers: Sequence[Server]) -> int:
         else:
             word = "runs" if server.pid() is not None else "does not run"
         running.append(server.pid() is not None)
-        print(f"{server.name:<12} {word:<14} http://127.0.0.1:{server.port}  log: {server.log}")
+        print(f"{server.name:<10} {word:<13} http://127.0.0.1:{server.port}  log: {shown(server.log)}")
     return OK if do != "status" or all(running) else FAULT
 
 

@@ -28,7 +28,7 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.retcodes import retcode
 
-from flight.workflows.cloud.names import blob_name, check_name, image_name
+from flight.workflows.cloud.names import blob_name, check_name, image_name, not_named
 from flight.workflows.kit.errors import ConfigError, FlightError, os_errors_explained
 from flight.workflows.kit.text import quoted
 from flight.workflows.settings import CLOUDS, check_version, load_settings
@@ -50,7 +50,6 @@ AZURE_NAMES: Final = {
     "container": "container",
 }
 """A task's parameters that Azure has rules for, by the rules' names."""
-NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 LOG = logging.getLogger("luigi-interface")
 _checked = False
 
@@ -79,7 +78,7 @@ def check_once(task: Stage) -> None:
 
 def check_names(task: Stage) -> None:
     """ConfigError for what Azure (or the client that speaks to it) would refuse hours later."""
-    cloud, subscription = getattr(task, "cloud", CLOUDS[0]), getattr(task, "subscription", "")
+    cloud = getattr(task, "cloud", CLOUDS[0])
     if cloud not in CLOUDS:
         raise ConfigError(f"there is no cloud '{quoted(cloud)}'", fix=f"give one of {', '.join(CLOUDS)}")
     for parameter, kind in AZURE_NAMES.items():
@@ -89,9 +88,13 @@ def check_names(task: Stage) -> None:
         blob_name(task.recipe, task.version)
     if hasattr(task, "resource_group"):
         image_name(task.recipe, task.version)
-        if cloud != CLOUDS[0] and subscription == NO_SUBSCRIPTION:
-            fix = "set subscription in [azure] of luigi.cfg, or give --subscription"
-            raise ConfigError(f"no subscription of the cloud '{cloud}' is named", fix=fix)
+    left = not_named({name: getattr(task, name, "") for name in AZURE_NAMES})
+    if cloud != CLOUDS[0] and left:
+        raise ConfigError(
+            f"[azure] of luigi.cfg names no {' and no '.join(left)} of the cloud '{cloud}'",
+            why="what stands there is the rehearsal's",
+            fix=f"set {' and '.join(left)} there, or give {' and '.join(f'--{name}' for name in left)}",
+        )
 
 
 def check_as_imported() -> None:

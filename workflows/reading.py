@@ -54,7 +54,6 @@ def plan_json(recipe: str, version: str) -> dict[str, Any]:
 
 def recipe_json(recipe: str) -> dict[str, Any]:
     """The recipe as JSON values, its defaults filled in."""
-    from flight.workflows.kickstart.plan import as_facts
-
-    found = recipe_of(recipe)
-    return as_facts({field.name: getattr(found, field.name) for field in dataclasses.fields(found) if field.repr})
+    found = dataclasses.asdict(recipe_of(recipe))
+    repositories = [{name: value for name, value in one.items() if name != "where"} for one in found["repositories"]]
+    return {name: value for name, value in found.items() if name != "lines"} | {"repositories": repositories}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from flight.workflows import artefact
+from flight.workflows import artefact, recipe
 from flight.workflows.artefact import Facts
 from flight.workflows.kit.finding import shown
 from flight.workflows.kit.progress import human_bytes, human_seconds
@@ -23,6 +23,15 @@ def walk(last: Stage) -> list[Stage]:
 
     visit(last)
     return list(stages.values())
+
+
+def recipe_lines(folders: Sequence[Path]) -> Iterator[str]:
+    """One line a recipe: its name, its title, the folder it is taken from."""
+    for name in recipe.names(folders):
+        path = recipe.find(name, folders)
+        found, faults = recipe.read(path)
+        said = found.title if found else f"cannot be used: {faults[0].what}"
+        yield f"{name:<28} {said}  ({shown(path.parent)})"
 
 
 def would_run(last: Stage) -> set[str]:

@@ -21,6 +21,7 @@ from flight.workflows import artefact, commandline, telling
 from flight.workflows.artefact import Facts, Place
 from flight.workflows.kit.arriving import arriving, remove, sweep
 from flight.workflows.kit.errors import FlightError, os_errors_explained
+from flight.workflows.kit.finding import shown
 from flight.workflows.kit.progress import Told, human_bytes, human_seconds
 from flight.workflows.settings import Image, Settings, load_settings
 
@@ -130,7 +131,7 @@ class Stage(luigi.Task):
             facts.save(self.place.folder)
         LOG.info(
             "%s %s: made %s, %s on disk, in %s",
-            type(self).__name__, self.recipe, self.path, human_bytes(size), human_seconds(seconds),
+            type(self).__name__, self.recipe, shown(self.path), human_bytes(size), human_seconds(seconds),
         )  # fmt: skip
 
     def _facts(self, found: Mapping[str, Any], *, seconds: float, size: int, length: int | None) -> Facts:

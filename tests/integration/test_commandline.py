@@ -174,3 +174,14 @@ def test_a_luigi_cfg_that_is_none_is_one_message(home: Home, text: str, said: st
     assert ran.code == 2
     assert said in ran.said
     assert "Traceback" not in ran.said
+
+
+def test_a_recipe_s_name_may_stand_behind_the_options(home: Home) -> None:
+    asked = home.flight("show", "walk", "--version", "2.0", "flight-compute-debian12")
+    assert asked.code == 0, asked.said
+    assert "never made yet" in asked.said
+    assert "usage: flight show" in home.flight("show", "walk", "one", "two").said
+
+
+def test_the_recipes_are_shown_by_name_and_title(home: Home) -> None:
+    assert "flight-compute-debian12      Flight compute, Debian 12" in home.flight("show", "recipes").said

@@ -133,7 +133,7 @@ def test_a_comment_in_the_kickstart_installs_nothing(walked: Ran, home: Home) ->
 def test_an_edited_post_line_runs_from_the_disk_on_and_never_over_what_was_sent(walked: Ran, home: Home) -> None:
     before = (home.recipes / TEMPLATE).read_text()
     (home.recipes / TEMPLATE).write_text(f"{before}\n%post --erroronfail\necho edited > /etc/edited\n%end\n")
-    assert "scripts: added" in home.flight("show", "walk").said
+    assert "scripts: + echo edited > /etc/edited" in home.flight("show", "walk").said
     ran = home.luigi("UploadImage")
     assert ran.code == 30
     assert ran.made == ["RenderKickstart", "BuildImage", "PrepareImage", "ConvertImage"]

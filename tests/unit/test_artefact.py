@@ -166,6 +166,15 @@ def test_what_changed_is_said_in_words(now: dict[str, object], said: list[str]) 
     assert artefact.changed(old, edition=1, upstream=("a",), facts=now) == said
 
 
+def test_of_an_edited_script_the_edited_lines_are_said() -> None:
+    old = facts(decided_by={"scripts": [{"text": "set -e\necho 180\n"}, {"text": "true\n"}], "text_sha256": "a"})
+    now = {"scripts": [{"text": "set -e\necho 120\n"}, {"text": "true\nfalse\n"}], "text_sha256": "b"}
+    assert artefact.changed(old, edition=1, upstream=("a",), facts=now) == [
+        "scripts: - echo 180; + echo 120 and 1 more",
+        "another text",
+    ]
+
+
 def test_a_changed_stage_before_and_a_raised_edition_are_said_too() -> None:
     said = artefact.changed(facts(), edition=2, upstream=("z",), facts={"b": 1})
     assert said == ["edition 1 → 2", "a stage before it"]

@@ -8,6 +8,7 @@ import pytest
 from luigi.cmdline_parser import CmdlineParser
 
 from flight.workflows import commandline
+from flight.workflows.cloud.names import THE_REHEARSALS
 from flight.workflows.kit.errors import ConfigError
 
 GOOD = {
@@ -28,7 +29,7 @@ def task(**said: str) -> Any:
 
 def test_names_that_azure_takes_are_let_pass() -> None:
     commandline.check_names(task())
-    commandline.check_names(task(cloud="rehearsal", subscription=commandline.NO_SUBSCRIPTION))
+    commandline.check_names(task(cloud="rehearsal", subscription=THE_REHEARSALS["subscription"]))
     commandline.check_names(SimpleNamespace(recipe="x y", version="1"))
 
 
@@ -51,9 +52,14 @@ def test_a_name_that_azure_would_refuse_is_told_before_anything_runs(name: str, 
     assert fix in caught.value.fix
 
 
+def test_a_real_cloud_wants_an_account() -> None:
+    with pytest.raises(ConfigError, match="names no subscription and no account of the cloud 'public'"):
+        commandline.check_names(task(**THE_REHEARSALS))
+
+
 def test_a_real_cloud_wants_a_subscription() -> None:
-    with pytest.raises(ConfigError, match="no subscription of the cloud 'public' is named"):
-        commandline.check_names(task(subscription=commandline.NO_SUBSCRIPTION))
+    with pytest.raises(ConfigError, match="names no subscription of the cloud 'public'"):
+        commandline.check_names(task(subscription=THE_REHEARSALS["subscription"]))
 
 
 def test_settings_are_looked_at_where_luigi_imports_the_module_and_not_elsewhere(

@@ -184,12 +184,13 @@ def test_account_and_image_are_in_one_region(regions: list[str], verdict: Verdic
 @pytest.mark.parametrize(
     ("azure", "said"),
     [
-        (replace(AZURE, subscription=Azure().subscription), "no subscription"),
+        (replace(AZURE, subscription=Azure().subscription), "no subscription of yours"),
+        (replace(AZURE, account=Azure().account), "no account of yours"),
         (replace(AZURE, account="Images"), "'Images' as storage account"),
         (replace(AZURE, container="a--b"), "'a--b' as container"),
         (replace(AZURE, resource_group="flight."), "'flight.' as resource group"),
     ],
-    ids=["no-subscription", "account", "container", "group"],
+    ids=["no-subscription", "no-account", "account", "container", "group"],
 )
 def test_names_that_azure_would_refuse_are_faults(azure: Azure, said: str) -> None:
     assert judge_names(AZURE).verdict == "ok"

@@ -6,6 +6,7 @@ Sources: "Naming rules and restrictions for Azure resources"; "Naming and Refere
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,15 @@ RULES: Final = {
     "subscription": Rule(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", 36, "the id of a subscription, a UUID"),
     "location": Rule(r"[a-z0-9]+", 90, "a region's short name, like westeurope"),
 }
+
+
+THE_REHEARSALS: Final = {"subscription": "00000000-0000-0000-0000-000000000000", "account": "devstoreaccount1"}
+"""What [azure] holds until somebody names their own; no real cloud has these."""
+
+
+def not_named(given: Mapping[str, str]) -> list[str]:
+    """Which settings for a real cloud still are the rehearsal's."""
+    return [name for name, own in THE_REHEARSALS.items() if given.get(name) == own]
 
 
 def check_name(kind: str, name: str) -> str:

@@ -84,8 +84,10 @@ def look_at_host(settings: Settings) -> Iterator[Finding]:
 
 def look_at_root() -> Finding:
     if os.geteuid() == 0:
-        return Finding("root", "ok", "we are root")
-    return Finding("root", "fault", f"we are user {os.geteuid()}: images hold files of root's", "run flight as root")
+        return Finding("root", "ok", "flight runs as root")
+    return Finding(
+        "root", "fault", f"flight runs as user {os.geteuid()}: images hold files of root's", "run flight as root"
+    )
 
 
 def look_at_program(need: Need) -> Finding:

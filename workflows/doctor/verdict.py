@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from flight.workflows.cloud.names import RULES
+from flight.workflows.cloud.names import RULES, not_named
 from flight.workflows.hypervisor.probe import Acceleration
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import human_bytes
@@ -29,7 +29,6 @@ Source: "Authorize with Shared Key", Specifying the Date header; RFC 7519 clock 
 CLOCK_WARNING_S: Final = 60
 ACCOUNT_KINDS: Final = ("StorageV2", "Storage")
 """The general-purpose kinds. Source: "Storage account overview", Types of storage accounts."""
-NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def judge_acceleration(found: Acceleration) -> Finding:
     return Finding(
         "KVM",
         "warning",
-        f"guests are emulated, which is slow but right: {found.why_not_kvm}",
+        f"guests are emulated, which is slow but right: {': '.join(found.why_not_kvm.split(': ')[:2])}",
         "nothing is needed; for speed, use a machine whose /dev/kvm runs guests",
     )
 
@@ -192,8 +191,7 @@ def judge_names(azure: Azure) -> Finding:
         for kind, name in given.items()
         if not RULES[kind].holds(name)
     ]
-    if azure.subscription == NO_SUBSCRIPTION:
-        bad.append("no subscription is named")
+    bad += [f"no {name} of yours is named" for name in not_named(vars(azure))]
     fix = "set them in [azure] of luigi.cfg"
     return Finding("names", "fault" if bad else "ok", "; ".join(bad) or "Azure would take them", fix if bad else "")
 
