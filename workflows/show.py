@@ -58,12 +58,18 @@ def why(stage: Stage) -> str:
     """Against the newest artefact of the same stage and recipe: which fact is another now."""
     if damage := stage.place.damage:
         return damage
-    latest = newest(stage)
+    latest, upstream, facts = newest(stage), [one.key for one in stage.decided_by()], stage.facts()
+    logs = stage.place.folder / "logs"
+    if logs.is_dir():
+        return f"was tried, and not made; its logs: {shown(logs)}"
     if latest is None:
         return "never made yet"
-    upstream = [one.key for one in stage.decided_by()]
-    said = artefact.changed(latest, edition=stage.edition, upstream=upstream, facts=stage.facts())
-    return "; ".join(said) or "its artefact was removed"
+    said = artefact.changed(latest, edition=stage.edition, upstream=upstream, facts=facts) or [
+        "its artefact was removed"
+    ]
+    if "cloud" in facts and (latest.version, latest.decided_by) == (stage.version, facts):
+        said.append(f"{stage.version} is there already: give --replace, or another --version")
+    return "; ".join(said)
 
 
 def newest(stage: Stage) -> Facts | None:

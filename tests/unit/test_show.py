@@ -36,6 +36,19 @@ class Bake(Stage):
         return {"id": "/images/loaf", "blob": "http://blob", "digest": "sha256:0"}
 
 
+class Ship(Stage):
+    makes = "receipt"
+
+    def requires(self) -> Stage:
+        return self.clone(Knead)
+
+    def facts(self) -> dict[str, Any]:
+        return {"cloud": "rehearsal"}
+
+    def make(self, to: Path) -> None:
+        to.write_text("shipped")
+
+
 @pytest.fixture(autouse=True)
 def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = parse_settings({}, base=tmp_path)
@@ -85,6 +98,23 @@ def test_what_lies_there_and_is_not_whole_is_said_to_be_so() -> None:
         "Knead would run its facts.json is gone, torn or another's",
         "Bake would run it has 7 bytes, not 5",
     ]
+
+
+def test_what_was_tried_says_where_its_logs_are() -> None:
+    said = bake().logs
+    assert verdicts(bake())[1].endswith(f"was tried, and not made; its logs: {said}")
+
+
+def test_what_would_be_sent_over_the_same_version_says_what_to_give() -> None:
+    Stage.clear_instance_cache()
+    luigi.build([Ship.from_str_params({"recipe": "loaf", "version": "1"})], local_scheduler=True, log_level="ERROR")
+    FACTS.update(flour=["wheat"])
+    Stage.clear_instance_cache()
+    again = verdicts(Ship.from_str_params({"recipe": "loaf", "version": "1"}))
+    assert again[1] == "Ship would run a stage before it; 1 is there already: give --replace, or another --version"
+    Stage.clear_instance_cache()
+    other = verdicts(Ship.from_str_params({"recipe": "loaf", "version": "2"}))
+    assert other[1] == "Ship would run a stage before it"
 
 
 def test_what_was_made_stands_in_a_table_with_what_to_do_next() -> None:
