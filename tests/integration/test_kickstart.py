@@ -135,7 +135,7 @@ HONOUR = {
     "languages": ("%packages --inst-langs=en\nfoo\n%end", "%packages --inst-langs cannot be honoured"),
     "static": ("network --bootproto=static --ip=10.0.0.2 --netmask=255.0.0.0", "Azure gives addresses by DHCP alone"),
     "gateway": ("network --gateway=10.0.0.1", "network: gateway cannot be honoured"),
-    "any interface": ("network --device=link", "--device=link names no interface"),
+    "any interface": ("network --device=bootif", "--device=bootif names no interface"),
     "two interfaces": ("network --device=eth1", "the plan has one interface"),
     "down": ("network --onboot=no", "never reached"),
     "root password": ("rootpw --plaintext hunter2", "a password in a kickstart is a secret"),

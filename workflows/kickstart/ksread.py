@@ -13,6 +13,7 @@ pykickstart's own parser stops at an unknown section, an open quote, a missing %
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import warnings
@@ -197,7 +198,13 @@ def _script(script: Any) -> dict[str, Any]:
 def _values(found: Any) -> dict[str, Any]:
     """What a command's object holds now, as far as it is JSON and no secret."""
     plain = {name: value for name, value in vars(found).items() if not name.startswith("_") and _is_json(value)}
-    return {name: bool(value) if name in SECRETS else value for name, value in plain.items()}
+    return {name: _is_secret(found, value) if name in SECRETS else value for name, value in plain.items()}
+
+
+def _is_secret(found: Any, value: Any) -> bool:
+    """Whether it opens anything: a hash that crypt(5) never makes, like `locked` or `*`, is a way to lock an account."""
+    is_hash = re.fullmatch(r"\$.+|grub\..+|[./0-9A-Za-z]{13}", str(value))
+    return bool(value) and not (getattr(found, "isCrypted", False) and not is_hash)
 
 
 def _is_json(value: Any) -> bool:

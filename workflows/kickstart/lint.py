@@ -10,7 +10,7 @@ import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from flight.workflows.kickstart.syntax import Command, Statements
 from flight.workflows.kit.finding import Finding, Where
@@ -94,10 +94,16 @@ def check_keyboard(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """Layouts, with or without a variant."""
     for command in statements.of("keyboard"):
         values = command.values
-        for given in filter(None, (*values.get("kbd", ()), values["vc_keymap"], *values["x_layouts"])):
+        for given in keyboards(values):
             stem = re.split(r"[-_ (]", given)[0]
             if stem not in LAYOUTS.split():
                 yield Finding(command.where, f"there is no keyboard layout '{given}'", "give one like us, de or fr")
+
+
+def keyboards(values: Mapping[str, Any]) -> list[str]:
+    """The layouts of a keyboard line, the graphical ones first, in any version's words."""
+    given = (*(values["x_layouts"] or ()), *(values["kbd"] or ()), values["vc_keymap"], values["keyboard"])
+    return list(filter(None, given))
 
 
 def check_language(statements: Statements, recipe: Recipe) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from flight.workflows.kickstart.lint import keyboards
 from flight.workflows.kickstart.plan import (
     Bootloader,
     InstallPlan,
@@ -28,10 +29,10 @@ from flight.workflows.recipe import Recipe
 DEBIAN_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 """Where the package debian-archive-keyring puts it, in the image."""
 HONOURED: Final = """
-url repo lang keyboard timezone network rootpw bootloader part partition services firewall selinux user sshkey
+url repo lang keyboard timezone network rootpw bootloader part partition reqpart services firewall selinux user sshkey
 """
 WITHOUT_EFFECT: Final = """
-text cmdline graphical reboot poweroff shutdown halt zerombr clearpart ignoredisk firstboot eula skipx logging
+text cmdline graphical reboot poweroff shutdown halt zerombr clearpart ignoredisk firstboot eula skipx logging install
 """
 SECRET: Final = "a password in a kickstart is a secret in a file, an artefact and a log"
 INSTEAD: Final = {
@@ -39,10 +40,35 @@ INSTEAD: Final = {
     "logvol": "Azure advises against LVM on the OS disk: use part",
     "raid": "the disk is one: use part",
     "btrfs": "use part --fstype=ext4",
-    "autopart": "name the partitions with part",
+    "autopart": "leave it out: without part lines there are biosboot, /boot/efi and an ext4 / that fills the disk",
     "group": "make it in %post with groupadd",
-    "timesource": "chrony's configuration is written in %post",
+    "timesource": "write chrony's configuration in %post",
+    "auth": "leave it out: shadow passwords and SHA-512 are what the system uses",
+    "authconfig": "leave it out: shadow passwords and SHA-512 are what the system uses",
+    "authselect": "run authselect in %post",
+    "xconfig": "leave it out: a machine in the cloud has no screen",
+    "realm": "join the realm at first boot: every machine does it for itself",
+    **dict.fromkeys(("cdrom", "nfs", "harddrive", "liveimg"), "name a package source: url --url={{ mirror }}"),
+    **dict.fromkeys(
+        ("ostreesetup", "ostreecontainer", "bootc"), "an image is made of packages: name a source with url"
+    ),
 }
+INSTEAD_OF: Final = {
+    "ntpservers": "write chrony's configuration in %post",
+    "mirrorlist": "name one mirror: --url={{ mirror }}",
+    "metalink": "name one mirror: --url={{ mirror }}",
+    "encrypted": "leave it out: Azure encrypts disks itself",
+    "bondslaves": "leave it out: Azure gives a machine its interfaces",
+    "addBoot": "leave it out: /boot is kept on the root filesystem",
+    "ports": "open them in %post with firewall-offline-cmd",
+    "services": "open them in %post with firewall-offline-cmd",
+    "trusts": "set it in %post with firewall-offline-cmd",
+}
+"""What to do instead of a value that the plan has no place for; without a word here: leave it out."""
+REQUIRED: Final = (("biosboot", "biosboot", 1), ("/boot/efi", "vfat", 200))
+"""What reqpart stands for, with Anaconda's sizes in MiB: the disk starts both generations of machines."""
+ETH0: Final = {"link": "eth0"}
+"""`--device=link` is the first interface with a cable; in Azure that is eth0."""
 SELINUX: Final = {0: "disabled", 1: "enforcing", 2: "permissive"}
 LEFT_OUT: Final = {
     "part": "encrypted onPart onbiosdisk hibernation recommended resize fsprofile mkfsopts maxSizeMB",
@@ -54,6 +80,7 @@ LEFT_OUT: Final = {
     "timezone": "ntpservers nontp",
     "lang": "addsupport",
     "firewall": "ports trusts services remove_services use_system_defaults",
+    "reqpart": "addBoot",
 }
 """Values that the plan has no place for, by pykickstart's names; any of them set is a finding."""
 
@@ -68,7 +95,7 @@ def plan_install(statements: Statements, recipe: Recipe, *, version: str, mirror
         release=recipe.release,
         mirror=one.get("url", {}).get("url") or mirror,
         disk_gib=recipe.disk.size_gib,
-        partitions=tuple(map(_partition, statements.of("part", "partition"))),
+        partitions=_partitions(statements),
         bootloader=_bootloader(statements),
         packages=_packages(statements),
         repositories=(*(_repository(repo, recipe) for repo in statements.of("repo")), *recipe.repositories),
@@ -94,8 +121,7 @@ def _words(one: dict[str, Any]) -> dict[str, Any]:
     if "lang" in one:
         said["language"] = one["lang"]["lang"]
     if "keyboard" in one:
-        values = one["keyboard"]
-        said["keyboard"] = next(iter((*values["x_layouts"], *values.get("kbd", ()), values["vc_keymap"])))
+        said["keyboard"] = keyboards(one["keyboard"])[0]
     if "timezone" in one:
         said |= {"timezone": one["timezone"]["timezone"], "utc": bool(one["timezone"]["isUtc"])}
     if "firewall" in one:
@@ -123,8 +149,9 @@ def check_honoured(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
                 command.where, f"{command.name} cannot be honoured", INSTEAD.get(command.name, "leave it out")
             )
         for name in LEFT_OUT.get(command.name, "").split():
-            if command.values.get(name):
-                yield Finding(command.where, f"{command.name}: {name.lower()} cannot be honoured", "leave it out")
+            if command.values[name] and not _is_usual(name, command.values[name]):
+                what = f"{command.name}: {name.lower()} cannot be honoured"
+                yield Finding(command.where, what, INSTEAD_OF.get(name, "leave it out"))
     for section in statements.sections:
         if section.name in ("%addon", "%anaconda", "%certificate", "%traceback"):
             yield Finding(section.where, f"{section.name} cannot be honoured", "do it in %post")
@@ -134,9 +161,14 @@ def check_honoured(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     yield from _check_family(statements, recipe)
 
 
+def _is_usual(name: str, value: Any) -> bool:
+    """firewalld lets ssh in unless it is told otherwise."""
+    return name == "services" and {*value} <= {"ssh"}
+
+
 def _check_secrets(statements: Statements) -> Iterator[Finding]:
     for command in statements.of("rootpw"):
-        if command.values["password"] or not command.values["lock"]:
+        if command.values["password"] or not (command.values["lock"] or command.values["isCrypted"]):
             yield Finding(command.where, f"rootpw: {SECRET}", "write rootpw --lock: root is locked in every image")
     for command in statements.of("user"):
         if command.values["password"]:
@@ -168,7 +200,7 @@ def _check_network(statements: Statements) -> Iterator[Finding]:
     for command in statements.of("network"):
         if command.values["bootProto"] != "dhcp" or command.values["ip"]:
             yield Finding(command.where, "Azure gives addresses by DHCP alone", "write --bootproto=dhcp")
-        if command.values["device"] in ("link", "bootif", "ibft"):
+        if command.values["device"] in ("bootif", "ibft"):
             yield Finding(
                 command.where, f"--device={command.values['device']} names no interface", "write --device=eth0"
             )
@@ -196,6 +228,19 @@ def _check_family(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     for name, option in (("ignore_missing", "--ignoremissing"), ("languages", "--inst-langs")):
         if packages.get(name):
             yield Finding(heads[-1], f"%packages {option} cannot be honoured for Debian", "leave it out")
+
+
+def _partitions(statements: Statements) -> tuple[Partition, ...]:
+    """Those of the part lines, after what reqpart brings and they do not."""
+    named = tuple(map(_partition, statements.of("part", "partition")))
+    mounts = {part.mount for part in named}
+    required = (
+        Partition(mount, fstype, size_mib, where=command.where)
+        for command in statements.of("reqpart")[:1]
+        for mount, fstype, size_mib in REQUIRED
+        if mount not in mounts
+    )
+    return (*required, *named)
 
 
 def _partition(part: Command) -> Partition:
@@ -275,8 +320,9 @@ def _network(statements: Statements) -> Network:
     hostname = next((command.values["hostname"] for command in given if command.values["hostname"]), "")
     if not named:
         return Network(hostname=hostname, where=given[0].where if given else NOWHERE)
+    device = named[0].values["device"]
     return Network(
-        named[0].values["device"], "dhcp", ipv6=not named[0].values["noipv6"], hostname=hostname, where=named[0].where
+        ETH0.get(device, device), "dhcp", ipv6=not named[0].values["noipv6"], hostname=hostname, where=named[0].where
     )
 
 

@@ -28,6 +28,13 @@ INSTEAD = {
 }
 
 
+class Values(dict[str, Any]):
+    """What pykickstart holds of a command. Older syntaxes know fewer options: what one does not know was not given."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
 @dataclass(frozen=True)
 class Command:
     """One line of the command section: its name, and what pykickstart holds of it (passwords only as true or false)."""
@@ -99,7 +106,9 @@ def statements(answer: Mapping[str, Any], rendered: Rendered) -> Statements:
     if "commands" not in answer:
         return Statements(faults=faults)
     return Statements(
-        commands=tuple(Command(each["name"], each["values"], where(each["line"])) for each in answer["commands"]),
+        commands=tuple(
+            Command(each["name"], Values(each["values"]), where(each["line"])) for each in answer["commands"]
+        ),
         entries=tuple(Entry(each["text"], where(each["line"])) for each in answer["packages"]["entries"]),
         packages=answer["packages"],
         sections=tuple(Section(each["name"], {}, where(each["line"])) for each in answer["sections"]),
