@@ -41,7 +41,7 @@ def config_path() -> Path:
             fix="run in the folder that holds luigi.cfg, or set LUIGI_CONFIG_PATH to its path",
         )
     for path in there:
-        if not os.access(path, os.R_OK):
+        if not os.access(path, os.R_OK, effective_ids=True):
             raise ConfigError(f"{path} cannot be read", why="Luigi would pass over it", fix="see that you may read it")
     return Path(os.path.abspath(there[-1]))
 

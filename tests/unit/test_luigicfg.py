@@ -114,7 +114,7 @@ def test_a_luigi_cfg_that_luigi_would_pass_over_in_silence_is_an_error(
     luigi_cfg: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     luigi_cfg.write_text("[image]\n")
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("os.access", lambda path, mode, **_: False)
     with pytest.raises(ConfigError, match="cannot be read"):
         luigicfg.config_path()
 

@@ -108,10 +108,9 @@ def run(
     Raises ProgramError (missing, failed, too slow) with its last words, SpaceError where those say that the disk is full.
     """
     words = [str(word) for word in argv]
-    found = find(words[0], why=why, fix=fix)
+    wrapped = [*_wrapper(contained), find(words[0], why=why, fix=fix), *words[1:]]
     shown = shown or words
     started = time.monotonic()
-    wrapped = [*_wrapper(contained), found, *words[1:]]
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(log_to, "ab", buffering=0)) if log_to else None
         if log:
