@@ -206,14 +206,13 @@ class Bench:
 
     def bring_azcopy(self) -> None:
         """Into PATH, by npm, from where Microsoft publishes it; nothing is installed for good."""
-        place = self.scratch / "azcopy"
-        node = install.npm()[0]
-        path = f"{place}/node_modules/.bin:{Path(node).parent}:{self.environment['PATH']}"
-        cost(
-            [*install.npm(), "install", "--prefix", str(place), "--no-audit", "--no-fund", AZCOPY],
-            env={**self.environment, "PATH": path},
-        )
-        self.environment["PATH"] = path
+        place, path = self.scratch / "azcopy", self.environment["PATH"]
+        environment = {**self.environment, "PATH": f"{Path(install.npm()[0]).parent}:{path}"}
+        cost([*install.npm(), "install", "--prefix", str(place), "--no-audit", "--no-fund", AZCOPY], env=environment)
+        (program,) = place.rglob("azcopy_linux_amd64")
+        program.chmod(0o755)
+        (place / "azcopy").symlink_to(program)
+        self.environment["PATH"] = f"{place}:{path}"
 
     def send(self, how: str, vhd: Path) -> Cost:
         """Upload into an empty Azurite."""
