@@ -212,14 +212,12 @@ class Remote(Stage):
 
     def _retire_receipts(self) -> None:
         """What this one replaced is there no longer, and the receipts that tell of it go: going back sends again."""
+        mine = self.found
         for folder, facts in artefact.all_artefacts(self.settings.paths.work):
-            is_same_place = facts.stage == type(self).__name__ and self._is_same_place(facts.found)
-            if is_same_place and facts.found.get("digest") != self.found.get("digest"):
+            is_there = facts.stage == type(self).__name__ and facts.found.get(self.at) == mine[self.at]
+            if is_there and facts.found.get("digest") != mine["digest"]:
                 LOG.info("%s: the receipt of what was replaced goes: %s", facts.stage, folder)
                 remove(folder / f"{facts.recipe}.{self.makes}")
-
-    def _is_same_place(self, found: Mapping[str, Any]) -> bool:
-        return found.get(self.at) is not None and found.get(self.at) == self.found.get(self.at)
 
     @property
     def _has_receipt(self) -> bool:

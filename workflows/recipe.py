@@ -12,7 +12,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -20,7 +20,7 @@ from typing import Any, Final
 from flight.workflows.kit.errors import RecipeError
 from flight.workflows.kit.finding import NOWHERE, Finding, Where, refuse, shown
 from flight.workflows.kit.tables import KeyPath, TableReader, entry, lines_of_keys, where_of
-from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url
+from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url, texts_in
 
 VOLATILE: Final = ("/proc", "/sys", "/dev", "/run", "/tmp")
 """Folders of a running system that hide what an image holds there."""
@@ -183,7 +183,7 @@ class _Reading(TableReader):
         plain = {name: value for name, value in given.items() if name != "variables"}
         recipe = self.table(Recipe, plain, (), {**fixed, "variables": variables})
         for name, value in variables.items():
-            if any(has_controls(text, besides="\n\t") for text in _texts(value)):
+            if any(has_controls(text, besides="\n\t") for text in texts_in(value)):
                 self.fault(("variables", name), f"a control character stands in '{quoted(name)}'", "take it out")
             if name in RESERVED:
                 self.fault(("variables", name), f"the name '{name}' is given to every template", "choose another")
@@ -282,19 +282,6 @@ class _Reading(TableReader):
             if value in seen:
                 self.fault((table, number, name), f"{name} = {value!r} is given twice", "give each one once")
             seen.add(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a TOML value, keys among them."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield key
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
 
 
 def _is_public_key(raw: bytes) -> bool:

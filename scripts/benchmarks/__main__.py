@@ -261,12 +261,12 @@ def main() -> int:
     table = "\n".join([HEAD, *map(str, rows)])
     print(f"\n{table}")
     if args.write:
-        write(rows)
+        write(rows, order=list(known))
     shutil.rmtree(args.scratch, ignore_errors=True)
     return 0 if all(row.keeps_its_goal for row in rows) else 1
 
 
-def write(rows: list[Row]) -> None:
+def write(rows: list[Row], *, order: list[str]) -> None:
     """Put the rows into the table of the docs, in the place of older ones of the same name; each says when it was."""
     text = PAGE.read_text()
     before, _, rest = text.partition("<!-- table -->\n")
@@ -275,7 +275,6 @@ def write(rows: list[Row]) -> None:
         row_key(line): line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| row")
     }
     kept |= {row_key(str(row)): str(row) for row in rows}
-    order = ["install", "edit", "prepare", "upload", "azcopy", "nothing", "import"]
     lines = sorted(kept.values(), key=lambda line: (order.index(row_key(line)[0]), line))
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     head = f"{machine}, {'KVM' if has_kvm() else 'no KVM'}; median of three."

@@ -96,6 +96,11 @@ class Home:
     def link(self, extension: str) -> Path:
         return self.work / f"{self.recipe}.{extension}"
 
+    def made_in(self, stage: str) -> Path:
+        """The folder of the one artefact that a stage has here."""
+        (folder,) = self.work.glob(f"{self.recipe}/{stage}-*")
+        return folder
+
     def receipt(self, extension: str) -> dict[str, object]:
         return json.loads(self.link(extension).read_text())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from pathlib import Path
 
 import pytest
 from home import Home, Ran
@@ -14,11 +13,6 @@ from home import Home, Ran
 @pytest.fixture
 def home(tiny: Home) -> Home:
     return tiny
-
-
-def folder_of(home: Home, stage: str) -> Path:
-    (folder,) = home.work.glob(f"{home.recipe}/{stage}-*")
-    return folder
 
 
 def forget_uploads(home: Home) -> None:
@@ -34,7 +28,7 @@ def walk(home: Home, *args: str) -> Ran:
 
 @pytest.mark.parametrize("torn", [None, '{"stage"'], ids=["gone", "torn"])
 def test_a_vhd_without_its_facts_is_converted_again(home: Home, torn: str | None) -> None:
-    facts = folder_of(home, "ConvertImage") / "facts.json"
+    facts = home.made_in("ConvertImage") / "facts.json"
     facts.unlink() if torn is None else facts.write_text(torn)
     forget_uploads(home)
     assert "ConvertImage tiny (no facts)" in home.flight("clean", "--all", "--dry-run").said

@@ -29,8 +29,7 @@ def again(home: Home, stage: str) -> Ran:
 
 
 def seconds(home: Home, stage: str) -> float:
-    (facts,) = home.work.glob(f"{home.recipe}/{stage}-*/facts.json")
-    return float(json.loads(facts.read_text())["seconds"])
+    return float(json.loads((home.made_in(stage) / "facts.json").read_text())["seconds"])
 
 
 def half_made(home: Home) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flight.workflows.kit.errors import ConfigError
+from flight.workflows.settings import Azure
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ RULES: Final = {
 }
 
 
-THE_REHEARSALS: Final = {"subscription": "00000000-0000-0000-0000-000000000000", "account": "devstoreaccount1"}
+THE_REHEARSALS: Final = {"subscription": Azure.subscription, "account": Azure.account}
 """What [azure] holds until somebody names their own; no real cloud has these."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from flight.workflows.kickstart.syntax import Command, Statements
 from flight.workflows.kit.finding import Finding, Where
-from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url
+from flight.workflows.kit.text import CREDENTIALS, has_controls, quoted, split_url, texts_in
 from flight.workflows.recipe import VOLATILE, Recipe
 
 ONCE: Final = "url rootpw lang keyboard timezone bootloader services firewall selinux firstboot clearpart zerombr"
@@ -58,17 +58,8 @@ def check_statements(statements: Statements, recipe: Recipe) -> list[Finding]:
 def check_characters(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     """A control character cannot be seen, and means something else in every file that the word is written to."""
     for command in statements.commands:
-        for text in filter(has_controls, _texts(command.values)):
+        for text in filter(has_controls, texts_in(command.values)):
             yield Finding(command.where, f"a control character stands in '{quoted(text)}'", "take it out")
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (text for part in value.values() for text in _texts(part))
-    elif isinstance(value, (list, tuple)):
-        yield from (text for part in value for text in _texts(part))
 
 
 def check_repeated(statements: Statements, recipe: Recipe) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,8 +12,6 @@ MOST_QUOTED: Final = 80
 """Characters of a value that an error repeats."""
 BREAKS: Final = ("Cc", "Zl", "Zp")
 """Unicode's categories of control characters, line and paragraph separators."""
-
-
 CREDENTIALS: Final = re.compile(r"//[^/]*@")
 """What stands before a URL's host; looked for as text, since it may be no URL."""
 
@@ -20,6 +19,19 @@ CREDENTIALS: Final = re.compile(r"//[^/]*@")
 def has_controls(text: str, *, besides: str = "") -> bool:
     """Whether a control character or a line break stands in it, other than those of `besides`."""
     return any(unicodedata.category(sign) in BREAKS and sign not in besides for sign in text)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in a value as TOML and JSON have them, names of keys among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield key
+            yield from texts_in(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from texts_in(part)
 
 
 def quoted(value: object, *, most: int = MOST_QUOTED) -> str:
