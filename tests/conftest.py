@@ -1,13 +1,19 @@
-"""For every test: golden files, no deadlines, and a small image that was built once."""
+"""For every test: golden files, no deadlines, a note of each error that is made, and a small image that was built once."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import error_recorder
 import hypothesis
 import pytest
 from home import TOP, Home
+
+LOOKS_BACK = "test_every_error.py"
+"""Runs last: it asks which errors the others made."""
 
 hypothesis.settings.register_profile("house", deadline=None)  # no test asserts a time
 hypothesis.settings.load_profile("house")
@@ -15,6 +21,31 @@ hypothesis.settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let errors be noted, here and in the programs that tests start (`tests/errors`).
+
+    A file that the environment names already is added to and kept, so that one run can look back on several.
+    """
+    if error_recorder.FILE not in os.environ:
+        noted = tempfile.TemporaryDirectory(prefix="flight-errors-")
+        config.add_cleanup(noted.cleanup)
+        os.environ[error_recorder.FILE] = os.path.join(noted.name, "heard")
+    ours = Path(error_recorder.__file__).parent
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(ours), str(ours / "in_programs"), os.environ.get("PYTHONPATH")))
+    )
+    error_recorder.listen()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name == LOOKS_BACK)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed:
+        error_recorder.passed.add(report.nodeid)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import difflib
 import json
 import logging
 import multiprocessing
@@ -19,7 +20,7 @@ import threading
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -27,9 +28,11 @@ from typing import TYPE_CHECKING, Any, Final
 import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.retcodes import retcode
+from luigi.task_register import Register, TaskClassException
 
+from flight.workflows import luigicfg
 from flight.workflows.cloud.names import blob_name, check_name, image_name, not_named
-from flight.workflows.kit.errors import ConfigError, FlightError, os_errors_explained
+from flight.workflows.kit.errors import ConfigError, FlightError, os_errors_explained, said_by
 from flight.workflows.kit.text import quoted
 from flight.workflows.settings import CLOUDS, check_version, load_settings
 
@@ -46,6 +49,7 @@ AZURE_NAMES: Final = {
     "subscription": "subscription",
     "resource_group": "resource group",
     "location": "location",
+    "gallery": "gallery",
     "account": "storage account",
     "container": "container",
 }
@@ -70,10 +74,20 @@ def check_once(task: Stage) -> None:
         signal.signal(signal.SIGTERM, _interrupt)
     with _told_and_ended(), os_errors_explained(f"look at the recipe {quoted(task.recipe)}"):
         load_settings()
+        check_configured(task)
         check_version(task.version)
         check_names(task)
         task.key  # noqa: B018 -- renders and checks the recipe
         check_scheduler()
+        task.look_ahead()
+
+
+def check_configured(task: Stage) -> None:
+    """Without a luigi.cfg one line says that the defaults hold; ConfigError for what is sent: cron starts in $HOME."""
+    if hasattr(task, "cloud"):
+        luigicfg.wanted_path(f"it says where {type(task).__name__} sends what it makes")
+    if luigicfg.config_path() is None:
+        print(f"flight: {luigicfg.DEFAULTS_HOLD}", file=sys.stderr)
 
 
 def check_names(task: Stage) -> None:
@@ -102,6 +116,31 @@ def check_as_imported() -> None:
     if _is_imported_by_luigi() and not {"--help", "--help-all"} & {*sys.argv}:
         with _told_and_ended():
             load_settings()
+
+
+def check_named(tasks: Sequence[str]) -> None:
+    """The task of the command line is one of Luigi's, once `tasks`, all of flight's, are known; else the process ends.
+
+    Only where Luigi's --module names flight itself: a module of somebody else's brings tasks that are not there yet.
+    """
+    if _is_imported_by_luigi():
+        said, _ = CmdlineParser._build_parser().parse_known_args(sys.argv[1:])
+        if said.core_module == "flight.workflows" and not (said.core_help or said.core_help_all):
+            with _told_and_ended():
+                check_task(said.root_task or "", tasks)
+
+
+def check_task(name: str, tasks: Sequence[str]) -> None:
+    """ConfigError for the name of a task that there is not; `tasks` are flight's own."""
+    with contextlib.suppress(TaskClassException):
+        if name:
+            Register.get_task_cls(name)
+            return
+    near = difflib.get_close_matches(name, tasks, n=1)
+    raise ConfigError(
+        f"there is no task '{quoted(name)}'" if name else "no task is named",
+        fix=f"did you mean {near[0]}?" if near else f"give one of {', '.join(tasks)}",
+    )
 
 
 def _is_imported_by_luigi() -> bool:
@@ -134,7 +173,7 @@ def check_scheduler() -> None:
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
             f"no scheduler answers at {url}",
-            why=str(getattr(error, "reason", error)),
+            why=said_by(error),
             fix="start it with `flight scheduler start`, or add --local-scheduler to the command",
         ) from None
 
@@ -152,7 +191,9 @@ def _core() -> Any:
         return luigi.interface.core()
     except ValueError as error:
         raise ConfigError(
-            "an option of Luigi's is refused", why=quoted(f"{error}: {error.__cause__}", most=300), fix="see --help"
+            "an option of Luigi's is refused",
+            why=quoted(f"{error}: {error.__cause__}", most=300),
+            fix="`luigi --module flight.workflows TASK --help` says what each takes; [core] and [worker] in luigi.cfg count too",
         ) from None
 
 
@@ -160,6 +201,15 @@ def ask_scheduler(url: str, method: str) -> Any:
     """The answer of one of luigid's read-only calls; OSError where nothing answers, ValueError for a stranger."""
     with urllib.request.urlopen(f"{url.rstrip('/')}/api/{method}?data=%7B%7D", timeout=SCHEDULER_WAIT_S) as answer:
         return json.load(answer)["response"]
+
+
+def answers(url: str) -> bool:
+    """Does a luigid answer there?"""
+    try:
+        ask_scheduler(url, "is_pause_enabled")
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -199,10 +249,17 @@ def _explain(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     if isinstance(error, FlightError):
         text = "".join(traceback.format_exception(error))
-        record.msg, record.args = f"{record.getMessage()}\n{error}", ()
+        record.msg, record.args = f"{_who_failed(record)}\n{error}", ()
         record.exc_info = record.exc_text = None
         _keep(text)
     return True
+
+
+def _who_failed(record: logging.LogRecord) -> str:
+    """Luigi names itself, its process and every parameter; a person wants to know the stage."""
+    last = record.args[-1] if isinstance(record.args, tuple) and record.args else None
+    recipe = getattr(last, "recipe", None)
+    return f"{type(last).__name__} {recipe}: failed" if recipe else record.getMessage()
 
 
 def _keep(text: str) -> None:

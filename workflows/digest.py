@@ -1,19 +1,22 @@
 """The identity of an image, the same everywhere: in certificate, boot report, receipt, blob and tags.
 
-The file, its footer included, is split into blocks of 64 KiB (the last one may be shorter). For each block that is not
-all zeros there is a line `offset length sha256`: decimal, decimal, lower-case hex, single spaces, ended by a newline;
-offsets ascend. The digest is `sha256:` and the SHA-256, in hex, of all these lines. A file of zeros has no lines.
+The file, its footer included, is split into grains of 4 KiB (the last one may be shorter). A grain has its SHA-256, 32
+bytes, or 32 zero bytes where it is all zeros. For each block, 16 grains or 64 KiB, that is not all zeros there is a line
+`offset length sha256`: where the block is, how long it is, and the SHA-256 of its grains' bytes put together; decimal,
+decimal, lower-case hex, single spaces, ended by a newline; offsets ascend. The digest is `sha256:` and the SHA-256, in
+hex, of all these lines. A file of zeros has no lines.
 
-It is not the SHA-256 of the file: holes cost nothing, and a hole and stored zeros are the same.
+It is not the SHA-256 of the file: holes cost nothing, a hole and stored zeros are the same, and an upload that wants to
+know what each 4 KiB holds reads and hashes once for both.
 """
 
 from __future__ import annotations
 
 import collections
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 from flight.workflows.kit.errors import FlightError
@@ -21,13 +24,19 @@ from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.vhd import Extent, extents
 from flight.workflows.vhd.sparse import opened, read_exactly
 
+GRAIN = 4 << 10
 BLOCK = 64 << 10
+HASH = 32
 PIECE = 64 * BLOCK
 """What one worker reads at a time: 4 MiB."""
 WORKERS = 4
-"""hashlib lets other threads run; more than four only wait for memory."""
+"""Reading is what they do side by side; more than four only wait for memory."""
 PREFIX = "sha256:"
-_ZEROS = bytes(BLOCK)
+_ZEROS = bytes(GRAIN)
+_NO_HASH = bytes(HASH)
+_NO_HASHES = bytes(BLOCK // GRAIN * HASH)
+_SIP = 2047
+"""From one byte more on, hashlib lets other threads run meanwhile: where it is done so often, that takes twice the time."""
 
 
 def digest(path: Path, *, told: Told = quiet) -> str:
@@ -44,7 +53,7 @@ def digest(path: Path, *, told: Told = quiet) -> str:
 
 def _digest_of(fd: int, told: Told) -> str:
     """Its hex digits. Raises EOFError where the file changes its size meanwhile."""
-    whole, size = hashlib.sha256(), os.fstat(fd).st_size
+    whole, size = sha256(), os.fstat(fd).st_size
     pieces = list(plan_pieces(extents(fd), size))
     total, done = sum(piece.size for piece in pieces), 0
     for piece, lines in zip(pieces, _hashed(fd, pieces), strict=True):
@@ -66,13 +75,27 @@ def plan_pieces(data: Iterable[Extent], size: int) -> Iterator[Extent]:
             yield Extent(at, min(at + PIECE, covered))
 
 
-def block_lines(content: bytes, offset: int) -> bytes:
-    """The lines of the blocks in `content`, which begins at `offset`, a whole number of blocks."""
-    lines = []
-    for at in range(0, len(content), BLOCK):
-        block = content[at : at + BLOCK]
-        if block != _ZEROS[: len(block)]:
-            lines.append(f"{offset + at} {len(block)} {hashlib.sha256(block).hexdigest()}\n")
+def grain_hashes(content: bytes) -> bytes:
+    """HASH bytes for each grain of `content`, in order; zero bytes for a grain of zeros. It begins where a grain does."""
+    hashes, view, last = [], memoryview(content), len(content) // GRAIN * GRAIN
+    for at in range(0, len(content), GRAIN):
+        if content.startswith(_ZEROS if at < last else _ZEROS[: len(content) - last], at):
+            hashes.append(_NO_HASH)
+        else:
+            hashing = sha256(view[at : at + _SIP])
+            hashing.update(view[at + _SIP : at + 2 * _SIP])
+            hashing.update(view[at + 2 * _SIP : at + GRAIN])
+            hashes.append(hashing.digest())
+    return b"".join(hashes)
+
+
+def block_lines(hashes: bytes, offset: int, size: int) -> bytes:
+    """The lines of `size` bytes at `offset`, a whole number of blocks, whose grains have these hashes."""
+    lines, each = [], len(_NO_HASHES)
+    for number, at in enumerate(range(0, size, BLOCK)):
+        of_block = hashes[number * each : (number + 1) * each]
+        if not _NO_HASHES.startswith(of_block):
+            lines.append(f"{offset + at} {min(BLOCK, size - at)} {sha256(of_block).hexdigest()}\n")
     return "".join(lines).encode()
 
 
@@ -96,7 +119,7 @@ def _read_and_hash(fd: int, piece: Extent) -> bytes:
     content = read_exactly(fd, piece.start, piece.size)
     if len(content) != piece.size:
         raise EOFError
-    return block_lines(content, piece.start)
+    return block_lines(grain_hashes(content), piece.start, piece.size)
 
 
 def _changed(path: Path) -> FlightError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from flight.workflows.kit.errors import FlightError
@@ -94,6 +94,16 @@ class Patch:
     @property
     def stop(self) -> int:
         return self.offset + len(self.content)
+
+
+def patched(content: bytes, offset: int, patches: Iterable[Patch]) -> bytes:
+    """What stands at `offset` once the patches are written over `content`."""
+    stop, after = offset + len(content), bytearray(content)
+    for patch in patches:
+        start, end = max(offset, patch.offset), min(stop, patch.stop)
+        if start < end:
+            after[start - offset : end - offset] = patch.content[start - patch.offset : end - patch.offset]
+    return bytes(after)
 
 
 def parse_header(sector: bytes) -> Header:

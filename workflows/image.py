@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from flight.workflows.arm.resource import Resource, differing, properties_of, short_location, state_of
+from flight.workflows.arm.tags import compared_tags, origin_tags
 from flight.workflows.cloud.names import check_name, image_name
-from flight.workflows.cloud.refusal import code_of, refused
-from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RemoteError
-from flight.workflows.kit.kept import of_its_types
+from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
+from flight.workflows.kit.kept import TORN, of_its_types
 from flight.workflows.kit.progress import Progress, Told, quiet
-from flight.workflows.kit.run import run
 from flight.workflows.upload.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 GENERATIONS: Final = ("V1", "V2")
 OS_STATE: Final = "Generalized"
 """Managed images know no other. Source: "Images - Create Or Update", ImageOSDisk.osState."""
-POLL_S: Final = 3.0
-"""Between two looks at a long-running operation; the SDK's own default is 30 s."""
-REHEARSAL_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class ImageReceipt:
             return of_its_types(cls(**{**raw, "place": of_its_types(ImagePlace(**raw["place"]))}))
         except (ValueError, TypeError, KeyError) as error:
             fix = "remove it, then run this again: nothing is registered where the image is there"
-            raise FlightError(f"{path} is no receipt of an image", why=str(error), fix=fix) from error
+            raise FlightError(f"{path} is no receipt of an image", why=TORN, fix=fix) from error
 
 
 def image_place(cloud: Cloud, *, resource_group: str, name: str, location: str) -> ImagePlace:
@@ -103,11 +99,6 @@ def image_place(cloud: Cloud, *, resource_group: str, name: str, location: str) 
     return ImagePlace(cloud.name, cloud.subscription, resource_group, name, region)
 
 
-def short_location(location: str) -> str:
-    """A region's short name: what Azure itself compares regions by."""
-    return location.replace(" ", "").lower()
-
-
 def register_recipe(
     blob_receipt: Path,
     *,
@@ -118,26 +109,21 @@ def register_recipe(
     replace: bool = False,
     told: Told = quiet,
 ) -> ImageReceipt:
-    """Register the uploaded blob of a recipe as RECIPE-VERSION; its tags say recipe, version, digest, source commit."""
+    """Register the uploaded blob of a recipe as RECIPE-VERSION.
+
+    Its tags say recipe, version, digest, source commit, and who let which rules of its certificate pass, and why.
+    """
     name = image_name(recipe.name, version)
+    blob = Receipt.load(blob_receipt)
     return register(
-        Receipt.load(blob_receipt),
+        blob,
         to=image_place(cloud, resource_group=azure.resource_group, name=name, location=azure.location),
         cloud=cloud,
         generation=recipe.azure.generation,
-        tags={"recipe": recipe.name, "version": version, "commit": source_commit(recipe.folder)},
+        tags=origin_tags(recipe.name, version, folder=recipe.folder, overrides=blob.overrides),
         replace=replace,
         told=told,
     )
-
-
-def source_commit(folder: Path) -> str:
-    """The commit that a folder is at, `-dirty` where files differ from it; `unknown` where git knows none."""
-    try:
-        argv: list[str | Path] = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        return run(argv, why="find the source commit", timeout_s=30).out.strip() or "unknown"
-    except ProgramError:
-        return "unknown"
 
 
 def look_again(receipt_at: Path, *, cloud: Cloud) -> tuple[str, ...]:
@@ -164,9 +150,11 @@ def register(
     """
     started = time.monotonic()
     if generation not in GENERATIONS:
-        raise ConfigError(f"there is no generation '{generation}' of virtual machines", fix="V1 (BIOS) or V2 (UEFI)")
+        raise ConfigError(
+            f"there is no generation '{generation}' of virtual machines", fix="give V1 (BIOS) or V2 (UEFI)"
+        )
     wanted = WantedImage(to.location, generation, blob.place.url, {**tags, "digest": blob.digest})
-    azure = _Images(to, cloud, images)
+    azure = _resource(to, cloud, images)
     told(Progress(what=f"looking at {to}"))
     there = azure.get()
     found = differences(there, wanted) if there else ("it is not there",)
@@ -175,7 +163,7 @@ def register(
     if found:
         if there and not is_being_made(there, wanted):
             azure.delete(told)
-        azure.create(wanted, told)
+        azure.put(wanted.body(), told)
         there = azure.get()
         _check_read_back(to, there, wanted)
     assert there is not None
@@ -195,26 +183,26 @@ def differences(image: Mapping[str, Any], wanted: WantedImage, *, exactly: bool 
     """Every way in which an image, as Azure's JSON shows it, is not the wanted one; `exactly`: also in origin and tags."""
     tags = image.get("tags") or {}
     compared = {
-        "state": (_state(image), "Succeeded"),
+        "state": (state_of(image), "Succeeded"),
         "region": (short_location(image.get("location", "")), wanted.location),
-        "generation": ((image.get("properties") or {}).get("hyperVGeneration"), wanted.generation),
+        "generation": (properties_of(image).get("hyperVGeneration"), wanted.generation),
         "OS state": (_disk(image).get("osState"), OS_STATE),
         "digest": (tags.get("digest"), wanted.tags["digest"]),
     }
     if exactly:
         compared["blob"] = (_disk(image).get("blobUri"), wanted.blob_url)
-        compared |= {f"tag {name}": (tags.get(name), value) for name, value in wanted.tags.items() if name != "digest"}
-    return tuple(f"its {what} is {is_!r}, not {to_be!r}" for what, (is_, to_be) in compared.items() if is_ != to_be)
+        compared |= compared_tags(tags, wanted.tags)
+    return differing(compared)
 
 
 def is_being_made(image: Mapping[str, Any], wanted: WantedImage) -> bool:
     """Whether Azure is still making this very image: a run that was killed, perhaps, asked for it a moment ago."""
-    return _is_ours(image, wanted) and _state(image) in ("Creating", "Updating")
+    return _is_ours(image, wanted) and state_of(image) in ("Creating", "Updating")
 
 
 def may_replace(image: Mapping[str, Any], wanted: WantedImage, *, replace: bool) -> bool:
     """Told to; or it is our own image that Azure did not finish: the same digest, and no success."""
-    return replace or (_is_ours(image, wanted) and _state(image) != "Succeeded")
+    return replace or (_is_ours(image, wanted) and state_of(image) != "Succeeded")
 
 
 def _is_ours(image: Mapping[str, Any], wanted: WantedImage) -> bool:
@@ -222,76 +210,32 @@ def _is_ours(image: Mapping[str, Any], wanted: WantedImage) -> bool:
 
 
 def _disk(image: Mapping[str, Any]) -> Mapping[str, Any]:
-    return ((image.get("properties") or {}).get("storageProfile") or {}).get("osDisk") or {}
-
-
-def _state(image: Mapping[str, Any]) -> str:
-    return str((image.get("properties") or {}).get("provisioningState", ""))
+    return (properties_of(image).get("storageProfile") or {}).get("osDisk") or {}
 
 
 def recheck(receipt: ImageReceipt, *, cloud: Cloud, images: Any = None) -> tuple[str, ...]:
     """Every way in which the image is not what the receipt says any more; nothing where all is well."""
     wanted = WantedImage(receipt.place.location, receipt.generation, receipt.blob, receipt.tags)
-    there = _Images(receipt.place, cloud, images).get()
+    there = _resource(receipt.place, cloud, images).get()
     if there is None:
         return (f"{receipt.place} is gone",)
     return tuple(f"{receipt.place}: {difference}" for difference in differences(there, wanted, exactly=True))
 
 
-class _Images:
-    """The three requests that are asked of Microsoft.Compute about one image, each with its errors explained."""
-
-    def __init__(self, place: ImagePlace, cloud: Cloud, images: Any = None) -> None:
-        self.place, self.cloud = place, cloud
-        self._images = images if images is not None else cloud.compute().images
-        self._named = {"resource_group_name": place.resource_group, "image_name": place.name, **cloud.per_call}
-        self._polled = {"polling_interval": REHEARSAL_POLL_S if cloud.is_rehearsal else POLL_S}
-
-    def get(self) -> Mapping[str, Any] | None:
-        """The image in Azure's JSON, or None where there is none in an existing resource group."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        with self._explained(f"look at {self.place}"):
-            try:
-                found: Mapping[str, Any] = self._images.get(**self._named).as_dict()
-                return found
-            except ResourceNotFoundError as error:
-                if code_of(error) in ("ResourceNotFound", "NotFound"):
-                    return None
-                raise
-
-    def create(self, wanted: WantedImage, told: Told) -> None:
-        with self._explained(f"create {self.place}"):
-            begin = self._images.begin_create_or_update
-            self._wait(begin(parameters=wanted.body(), **self._named, **self._polled), told)
-
-    def delete(self, told: Told) -> None:
-        """An image's disk cannot be changed: to replace one is to remove it first."""
-        with self._explained(f"remove {self.place}"):
-            self._wait(self._images.begin_delete(**self._named, **self._polled), told)
-
-    def _wait(self, poller: Any, told: Told) -> None:
-        while not poller.done():
-            told(Progress(what=f"waiting for {self.place}: {poller.status()}"))
-            poller.wait(1)
-        poller.result()
-
-    @contextlib.contextmanager
-    def _explained(self, could_not: str) -> Iterator[None]:
-        from azure.core.exceptions import AzureError
-
-        place = self.place
-        try:
-            yield
-        except AzureError as error:
-            raise refused(
-                error, could_not, cloud=self.cloud, group=place.resource_group, location=place.location
-            ) from error
+def _resource(place: ImagePlace, cloud: Cloud, images: Any) -> Resource:
+    return Resource(
+        images if images is not None else cloud.compute().images,
+        str(place),
+        names={"resource_group_name": place.resource_group, "image_name": place.name},
+        body_as="parameters",
+        cloud=cloud,
+        location=place.location,
+    )
 
 
 def _held_by_another(place: ImagePlace, differs: tuple[str, ...]) -> RemoteError:
     return RemoteError(
-        f"{place} is another image",
+        f"{place} is there already, and is another image",
         why="; ".join(differs),
         fix="give the image a new version, or add --replace",
     )

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import luigi
-from luigi.parameter import ParameterVisibility
 
-from flight.workflows import artefact
-from flight.workflows.kit.arriving import remove
-from flight.workflows.kit.errors import FlightError
 from flight.workflows.reading import plan_of, recipe_of, rendered
-from flight.workflows.settings import Azure, Upload
-from flight.workflows.stage import Stage
-
-if TYPE_CHECKING:
-    from flight.workflows.cloud.endpoint import Cloud
-
-LOG = logging.getLogger("luigi-interface")
-
-
-def _azure(name: str, description: str) -> Any:
-    """A parameter whose default stands in luigi.cfg's [azure]."""
-    return luigi.Parameter(
-        default=getattr(Azure, name), config_path={"section": "azure", "name": name}, description=description
-    )
+from flight.workflows.remote import Remote, azure_parameter
+from flight.workflows.stage import Stage, history
 
 
 class RenderKickstart(Stage):
@@ -135,6 +117,7 @@ class PrepareImage(Stage):
 class ConvertImage(Stage):
     """A fixed-format VHD whose virtual size is a whole number of MiB, and the digest that names its content."""
 
+    edition = 2
     makes = "vhd"
 
     def requires(self) -> Stage:
@@ -147,106 +130,42 @@ class ConvertImage(Stage):
         return {**found, "digest": digest.digest(to, told=self.say)}
 
 
-class Remote(Stage):
-    """A stage whose artefact lies in Azure, or in the rehearsal of it; the target here is the receipt."""
+class CertifyImage(Stage):
+    """The gate: a certificate of the very VHD, there only for a pass or a named override."""
 
-    at: ClassVar[str]
-    """What of the found says where in Azure it is."""
+    makes = "certificate.json"
 
-    cloud = _azure("cloud", "rehearsal, public, usgov or china")
-    subscription = _azure("subscription", "the subscription's id")
-    account = _azure("account", "the storage account")
-    container = _azure("container", "the container for VHDs")
-    replace = luigi.BoolParameter(
-        default=Upload.replace,
-        config_path={"section": "upload", "name": "replace"},
-        significant=False,
-        visibility=ParameterVisibility.PRIVATE,
-        description="replace what has the same name and holds something else",
-    )
-    recheck = luigi.BoolParameter(
-        significant=False,
-        visibility=ParameterVisibility.PRIVATE,
-        description="look whether the remote still is what the receipt says (asks the network)",
-    )
+    def requires(self) -> Stage:
+        return self.clone(ConvertImage)
 
-    @property
-    def azure(self) -> Azure:
-        """[azure] of luigi.cfg, with what the command line says instead."""
-        said = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(Azure) if hasattr(self, field.name)
-        }
-        return dataclasses.replace(self.settings.azure, **said)
-
-    @property
-    def endpoint(self) -> Cloud:
-        """Where this stage's Azure answers; the rehearsal is started where it does not run."""
-        from flight.workflows import rehearsal
-        from flight.workflows.cloud.endpoint import cloud_of
-
-        rehearsal.ensure_if_used(
-            work=self.settings.paths.work,
-            rehearsal=self.settings.rehearsal,
-            azure=self.azure,
-            node=self.settings.programs.node,
-        )
-        return cloud_of(self.azure, self.settings.rehearsal)
-
-    def run(self) -> None:
-        if error := self._unanswered:
-            raise error
-        super().run()
-        self.__dict__.pop("_looked", None)  # what was wrong has been mended: Luigi looks again
+    def facts(self) -> Mapping[str, Any]:
+        recipe = recipe_of(self.recipe)
+        return {"generation": recipe.azure.generation, **dataclasses.asdict(recipe.certify)}
 
     def complete(self) -> bool:
-        """The receipt is here and tells of the artefact before it; with --recheck the remote is asked as well."""
-        return self._has_receipt and not (self.recheck and self._looked)
+        """The certificate is here, and is of the VHD that is: one made anew under the same key is looked at anew.
 
-    def deps(self) -> list[Stage]:
-        """Where --recheck got no answer nothing is made on a mere suspicion: the stage runs alone, and fails with why."""
-        return [] if self._unanswered else list(super().deps())
+        Where the VHD is gone nobody knows yet what it will be: only when it is made again, whether this is done.
+        """
+        vhd = self.before
+        return super().complete() and vhd.place.is_there and vhd.found.get("digest") == self.found.get("digest")
 
-    def _make_whole(self) -> None:
-        super()._make_whole()
-        self._retire_receipts()
+    def make(self, to: Path) -> Mapping[str, Any]:
+        from flight.workflows.certify import gate
+        from flight.workflows.hypervisor.probe import probe
 
-    def _retire_receipts(self) -> None:
-        """What this one replaced is there no longer, and the receipts that tell of it go: going back sends again."""
-        mine = self.found
-        for folder, facts in artefact.all_artefacts(self.settings.paths.work):
-            is_there = facts.stage == type(self).__name__ and facts.found.get(self.at) == mine[self.at]
-            if is_there and facts.found.get("digest") != mine["digest"]:
-                LOG.info("%s: the receipt of what was replaced goes: %s", facts.stage, folder)
-                remove(folder / f"{facts.recipe}.{self.makes}")
-
-    @property
-    def _has_receipt(self) -> bool:
-        return self.place.is_there and self._is_of_what_is_here()
-
-    def _is_of_what_is_here(self) -> bool:
-        """What lies here may have been made anew: the same key, another digest. What was cleaned away decides nothing."""
-        digest = self.before.found.get("digest") if self.before.place.is_there else None
-        return digest in (None, self.found.get("digest"))
-
-    @property
-    def _unanswered(self) -> FlightError | None:
-        looked = self._looked if self.recheck and self._has_receipt else ()
-        return looked if isinstance(looked, FlightError) else None
-
-    @functools.cached_property
-    def _looked(self) -> tuple[str, ...] | FlightError:
-        """What `look_again` finds. An error is kept: Luigi takes one out of complete() for a defect, with a traceback."""
-        try:
-            problems = self.look_again()
-        except FlightError as error:
-            return error
-        for problem in problems:
-            LOG.warning("%s: %s", type(self).__name__, problem)
-        return problems
-
-    def look_again(self) -> tuple[str, ...]:
-        """Every way in which the remote is not what the receipt says."""
-        raise NotImplementedError
+        work, programs = self.settings.paths.work, self.settings.programs
+        return gate.certify_recipe(
+            self.before.path,
+            to,
+            recipe=recipe_of(self.recipe),
+            history=history(self.before),
+            programs=programs,
+            work=work,
+            log_to=self.logs / "look.log",
+            accelerated=probe(programs.qemu_system, work).has_kvm,
+            told=self.say,
+        )
 
 
 class UploadBlob(Remote):
@@ -254,9 +173,22 @@ class UploadBlob(Remote):
 
     makes = "blob.json"
     at = "url"
+    thing = "blob"
 
-    def requires(self) -> Stage:
+    @property
+    def vhd(self) -> Stage:
         return self.clone(ConvertImage)
+
+    @property
+    def certificate(self) -> Stage:
+        return self.clone(CertifyImage)
+
+    def requires(self) -> tuple[Stage, Stage]:
+        return self.vhd, self.certificate
+
+    @property
+    def before(self) -> Stage:
+        return self.vhd
 
     def facts(self) -> Mapping[str, Any]:
         azure = self.azure
@@ -264,18 +196,24 @@ class UploadBlob(Remote):
 
     def make(self, to: Path) -> Mapping[str, Any]:
         from flight.workflows import upload
+        from flight.workflows.certify import gate
 
+        certificate = gate.load_passed(self.certificate.path, digest=self.vhd.found.get("digest", ""))
         receipt = upload.send(
-            self.before.path,
+            self.vhd.path,
             cloud=self.endpoint,
             container=self.container,
-            identity=upload.identity(self.before.found, key=self.before.key, recipe=self.recipe, version=self.version),
+            identity=upload.identity(self.vhd.found, key=self.vhd.key, recipe=self.recipe, version=self.version),
+            overrides=certificate.overrides,
+            ledgers=self.settings.paths.work / "uploads",
+            full=not self.settings.upload.delta,
             connections=self.settings.upload.connections,
+            content_md5=self.settings.upload.content_md5,
             replace=self.replace,
             told=self.say,
         )
         to.write_text(receipt.to_json())
-        return {"digest": receipt.digest, "url": receipt.place.url, "sent_bytes": receipt.sent_bytes}
+        return {"digest": receipt.digest, "url": receipt.place.url, **receipt.bytes_by_fate()}
 
     def look_again(self) -> tuple[str, ...]:
         from flight.workflows import upload
@@ -288,9 +226,10 @@ class UploadImage(Remote):
 
     makes = "image.json"
     at = "id"
+    thing = "image"
 
-    resource_group = _azure("resource_group", "the resource group of the image")
-    location = _azure("location", "the region of the image")
+    resource_group = azure_parameter("resource_group", "the resource group of the image")
+    location = azure_parameter("location", "the region of the image")
 
     def requires(self) -> Stage:
         return self.clone(UploadBlob)
@@ -319,3 +258,49 @@ class UploadImage(Remote):
         from flight.workflows import image
 
         return image.look_again(self.path, cloud=self.endpoint)
+
+
+class PublishImage(Remote):
+    """A version in an Azure Compute Gallery, made of the blob: replicated, waited for, read back."""
+
+    makes = "gallery.json"
+    at = "id"
+    thing = "version in the gallery"
+
+    resource_group = azure_parameter("resource_group", "the resource group of the image")
+    location = azure_parameter("location", "the region of the image")
+    gallery = azure_parameter("gallery", "the Azure Compute Gallery")
+    gallery_version = luigi.Parameter(
+        default="", description="the version in the gallery, like 1.4.0; empty: the recipe's, or the image's own"
+    )
+
+    def requires(self) -> Stage:
+        return self.clone(UploadBlob)
+
+    def facts(self) -> Mapping[str, Any]:
+        from flight.workflows import gallery
+
+        recipe = recipe_of(self.recipe)
+        version = gallery.version_of(recipe, self.version, self.gallery_version)
+        return gallery.facts(recipe, azure=self.azure, version=version)
+
+    def make(self, to: Path) -> Mapping[str, Any]:
+        from flight.workflows import gallery
+
+        receipt = gallery.publish_recipe(
+            self.before.path,
+            cloud=self.endpoint,
+            azure=self.azure,
+            recipe=recipe_of(self.recipe),
+            version=self.version,
+            gallery_version=self.gallery_version,
+            replace=self.replace,
+            told=self.say,
+        )
+        to.write_text(receipt.to_json())
+        return {"digest": receipt.digest, "id": receipt.id, "blob": receipt.blob}
+
+    def look_again(self) -> tuple[str, ...]:
+        from flight.workflows import gallery
+
+        return gallery.look_again(self.path, cloud=self.endpoint)

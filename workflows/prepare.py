@@ -6,21 +6,18 @@ belongs to one machine, and trims the filesystems of the raw file in place, so t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flight.workflows import guestfs
 from flight.workflows.artefact import size_on_disk
-from flight.workflows.hypervisor.probe import Acceleration, libguestfs_env
-from flight.workflows.kit.arriving import MARK, remove
-from flight.workflows.kit.errors import ProgramError, SpaceError
-from flight.workflows.kit.progress import Progress, Told, human_bytes, quiet
-from flight.workflows.kit.run import find, run
+from flight.workflows.kit.arriving import remove
+from flight.workflows.kit.errors import ProgramError
+from flight.workflows.kit.progress import Progress, Told, quiet
+from flight.workflows.kit.run import run
 
 if TYPE_CHECKING:
     from flight.workflows.settings import Programs
@@ -105,16 +102,6 @@ libguestfs's log of it is removed where there is nothing to say, so that it leav
 FOREIGN_GUEST = "options that involve running commands"
 """What libguestfs says where the disk's programs cannot run here (another processor)."""
 
-KERNEL_FIX = (
-    "libguestfs boots a kernel of this host: apt-get install linux-image-cloud-amd64, and chmod 0644 /boot/vmlinuz-*; "
-    "libguestfs-test-tool says more"
-)
-NO_APPLIANCE = ("supermin", "appliance", "guestfs_launch", "exited with error status")
-"""What libguestfs says where its Linux could not be made, or did not start."""
-LONGEST_SOCKET_FOLDER = 70
-"""A socket's path has at most 107 bytes; libguestfs puts a folder and a name of its own below this one."""
-LEAST_FREE_BYTES = 256 << 20
-"""The scratch disk of libguestfs's Linux, and what sysprep writes; both stay below a third of it."""
 TIMEOUT_S = 1800
 """A session takes half a minute; one that hangs is ended."""
 
@@ -140,12 +127,12 @@ def prepare(
     `accelerated`: whether KVM can run a guest here. On any error nothing is left at `to`.
     Raises ProgramError, with what libguestfs said, and SpaceError.
     """
-    require_kernel()
+    guestfs.require_kernel()
     try:
         _unpack(qcow2, to, programs, log_to=log_to, told=told)
-        require_space(to.parent)
+        guestfs.require_space(to.parent, doing="prepare a disk")
         before = size_on_disk(to)
-        with session(to, programs, work=work, accelerated=accelerated) as env:
+        with guestfs.session(to.parent, programs.qemu_system, work=work, accelerated=accelerated) as env:
             trimmed_by, not_trimmed = _sysprep(to, programs, env, log_to=log_to, told=told)
     except BaseException:
         remove(to)
@@ -155,51 +142,6 @@ def prepare(
         "virtual_bytes": to.stat().st_size, "data_bytes": after, "given_back_bytes": max(0, before - after),
         "trimmed_by": trimmed_by, "not_trimmed": not_trimmed, "operations": sorted(OPERATIONS),
     }  # fmt: skip
-
-
-def require_kernel(boot: Path = Path("/boot")) -> None:
-    """libguestfs builds its appliance around a kernel of the host's: it must be there, and readable."""
-    kernels = [*boot.glob("vmlinuz-*"), *boot.glob("vmlinux-*")]
-    if "SUPERMIN_KERNEL" in os.environ or any(os.access(kernel, os.R_OK) for kernel in kernels):
-        return
-    why = f"none of {', '.join(map(str, kernels))} can be read" if kernels else f"there is none in {boot}"
-    raise ProgramError("could not start libguestfs: it has no kernel to boot", why=why, fix=KERNEL_FIX)
-
-
-def require_space(folder: Path, *, least_bytes: int = LEAST_FREE_BYTES) -> None:
-    """QEMU halts a guest whose disk cannot grow, and says nothing: a full disk has to be found before."""
-    free = shutil.disk_usage(folder).free
-    if free < least_bytes:
-        raise SpaceError(
-            f"there is too little space in {folder} to prepare a disk",
-            why=f"{human_bytes(free)} are free; libguestfs may write some {human_bytes(least_bytes)}",
-            fix="free some space, then run it again",
-        )
-
-
-@contextlib.contextmanager
-def session(to: Path, programs: Programs, *, work: Path, accelerated: bool) -> Iterator[dict[str, str]]:
-    """The environment of libguestfs's programs: the appliance in the work folder, nothing in /tmp or /var/tmp."""
-    cache = work / "cache" / "libguestfs"
-    cache.mkdir(parents=True, exist_ok=True)
-    qemu = find(programs.qemu_system, why="run libguestfs")
-    scratch = Path(tempfile.mkdtemp(prefix=f"{MARK}guestfs-", dir=to.parent))
-    try:
-        yield plan_environment(qemu, cache.resolve(), scratch.resolve(), accelerated=accelerated)
-    finally:
-        remove(scratch)
-
-
-def plan_environment(qemu: str, cache: Path, scratch: Path, *, accelerated: bool) -> dict[str, str]:
-    """libguestfs follows /dev/kvm even where it cannot run a guest: without KVM it must be told to emulate."""
-    env = {
-        "LIBGUESTFS_BACKEND_SETTINGS": "",
-        **libguestfs_env(Acceleration(accelerated, qemu, ())),
-        "LIBGUESTFS_CACHEDIR": str(cache),
-        "LIBGUESTFS_TMPDIR": str(scratch),
-        "TMPDIR": str(scratch),
-    }
-    return {**env, "XDG_RUNTIME_DIR": str(scratch)} if len(os.fsencode(scratch)) <= LONGEST_SOCKET_FOLDER else env
 
 
 def sysprep_argv(program: str, disk: Path, *, trim: bool) -> list[str]:
@@ -270,6 +212,6 @@ def _guestfs(argv: list[str], doing: str, env: dict[str, str], *, log_to: Path, 
         said = " ".join(" ".join(lines).split())  # libguestfs breaks its messages into lines of 76 columns
         if FOREIGN_GUEST in said or any(line.startswith(NOT_TRIMMED) for line in lines):
             raise CannotTrim(error.what, why=error.why, fix=error.fix) from None
-        fix = KERNEL_FIX if any(words in said for words in NO_APPLIANCE) else error.fix
+        fix = guestfs.fix_of(said) or error.fix
         raise type(error)(error.what, why=error.why, fix=fix) from None
     return lines

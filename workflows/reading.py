@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
+from flight.workflows import luigicfg
 from flight.workflows.settings import load_settings
 
 if TYPE_CHECKING:
@@ -28,21 +29,33 @@ def recipe_of(recipe: str) -> Recipe:
     """What a person wrote in kickstarts/NAME.toml."""
     from flight.workflows import recipe as recipes
 
-    return recipes.load(recipe, load_settings().paths.recipes)
+    found = recipes.load(recipe, load_settings().paths.searched)
+    if found.certify.overrides:
+        from flight.workflows.certify import gate
+        from flight.workflows.kit.finding import refuse
+
+        refuse(f"the recipe {recipe}", gate.refusals(found))
+    return found
 
 
 @functools.cache
 def _read(recipe: str, version: str) -> tuple[str, InstallPlan]:
+    """Raises RecipeError with every fault of the kickstart; where it has none, with all that the installer refuses."""
     from flight.workflows import kickstart
+    from flight.workflows.install.direct import refusals
+    from flight.workflows.kit.finding import finding_of, refuse
 
     settings = load_settings()
-    return kickstart.read(
+    work = settings.paths.work
+    text, plan = kickstart.read(
         recipe,
         version=version,
         mirror=settings.image.mirror,
-        folders=settings.paths.recipes,
-        cache=settings.paths.work / "cache",
+        folders=settings.paths.searched,
+        cache=work / "cache" if work.is_dir() or luigicfg.config_path() else None,  # nothing is left in just any folder
     )
+    refuse(f"the kickstart of {recipe}", map(finding_of, refusals(plan)))
+    return text, plan
 
 
 def plan_json(recipe: str, version: str) -> dict[str, Any]:

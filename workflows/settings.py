@@ -20,6 +20,9 @@ from flight.workflows.kit.errors import ConfigError
 from flight.workflows.kit.text import has_controls, quoted, split_url
 
 CLOUDS: Final = ("rehearsal", "public", "usgov", "china")
+CONNECTIONS: Final = range(1, 65)
+SHIPPED: Final = Path(__file__).parents[1] / "kickstarts"
+"""The recipes and partials that come with flight: beside this package in a clone, and where it was installed."""
 VERSION: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """It stands in kickstarts, file names and Azure's names."""
 
@@ -67,10 +70,18 @@ class Paths:
     """Where things lie. Relative paths start at the folder of the luigi.cfg that was read."""
 
     work: Path = setting("The work folder: artefacts, caches, logs, the rehearsal's data.", Path("work"))
-    recipes: tuple[Path, ...] = setting("Folders with recipes, searched in this order.", (Path("kickstarts"),))
+    recipes: tuple[Path, ...] = setting(
+        "Folders with recipes, searched in this order; at last what comes with flight.", (Path("kickstarts"),)
+    )
     keep: int = setting(
         "How many artefacts of a stage `flight clean --old` keeps for each recipe.", 3, within=range(1, 2**31)
     )
+
+    @property
+    def searched(self) -> tuple[Path, ...]:
+        """Where recipes and partials are looked for: the folders of `recipes`, at last what comes with flight."""
+        is_named = SHIPPED.resolve() in {folder.resolve() for folder in self.recipes}
+        return self.recipes if is_named else (*self.recipes, SHIPPED)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class Programs:
     mmdebstrap: str = setting("Installs Debian's packages into a folder.", "mmdebstrap")
     virt_sysprep: str = setting("Takes out of a disk what belongs to one machine only.", "virt-sysprep")
     virt_sparsify: str = setting("Gives back the space that a filesystem does not use.", "virt-sparsify")
+    guestfish: str = setting("Looks inside disks, through libguestfs.", "guestfish")
     node: str = setting("Runs Azurite, the rehearsal's storage; empty: the one in the virtual environment.", "")
 
 
@@ -103,6 +115,7 @@ class Azure:
     subscription: str = setting("The subscription's id.", "00000000-0000-0000-0000-000000000000")
     resource_group: str = setting("The resource group of the image.", "flight")
     location: str = setting("The region of the image; the storage account's must be the same.", "westeurope")
+    gallery: str = setting("The Azure Compute Gallery of PublishImage; made where it is missing.", "flight")
     account: str = setting("The storage account (in the rehearsal: Azurite's own name).", "devstoreaccount1")
     container: str = setting("The container for VHDs; made where it is missing.", "images")
 
@@ -111,7 +124,9 @@ class Azure:
 class Upload:
     """How a VHD is sent."""
 
-    connections: int = setting("Put Page requests in flight at once.", 8, within=range(1, 2**31))
+    connections: int = setting("Put Page requests in flight at once, at most.", 8, within=CONNECTIONS)
+    delta: bool = setting("Send only what the newest sealed blob of the same recipe has not.", True)
+    content_md5: bool = setting("Let the blob say the MD5 of the whole (Content-MD5); reads every hole.", False)
     replace: bool = setting("Replace a blob or an image of the same name that holds something else.", False)
 
 
@@ -147,12 +162,12 @@ def parse_settings(sections: Mapping[str, Mapping[str, str]], *, base: Path) -> 
 
 @functools.cache
 def load_settings() -> Settings:
-    """The settings that Luigi's merged configuration holds. No luigi.cfg at all is an error: cron starts in $HOME.
+    """The settings that Luigi's merged configuration holds; the defaults, below the current folder, where there is none.
 
     Raises ConfigError for whatever is wrong in it, in Luigi's own sections as well: Luigi would print a traceback.
     """
-    path = luigicfg.config_path()
-    settings = parse_settings(luigicfg.read_sections(own=tuple(get_type_hints(Settings))), base=path.parent)
+    base = luigicfg.base_folder()
+    settings = parse_settings(luigicfg.read_sections(own=tuple(get_type_hints(Settings))), base=base)
     luigicfg.check_luigis_sections()
     return settings
 
@@ -162,12 +177,18 @@ def describe(settings: Settings) -> Iterator[str]:
     for section in dataclasses.fields(settings):
         values = getattr(settings, section.name)
         yield f"[{section.name}]"
-        for one in dataclasses.fields(values):
-            value = getattr(values, one.name)
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            yield f"# {one.metadata['sentence']}"
-            yield f"{one.name} = {str(shown).lower() if isinstance(shown, bool) else shown}"
+        for name, sentence, text in entries(values):
+            yield f"# {sentence}"
+            yield f"{name} = {text}"
         yield ""
+
+
+def entries(section: Any) -> Iterator[tuple[str, str, str]]:
+    """The settings of one section: name, sentence, and the value as it stands in luigi.cfg."""
+    for one in dataclasses.fields(section):
+        value = getattr(section, one.name)
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        yield one.name, one.metadata["sentence"], str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 
 def _parse_section(name: str, kind: type, given: Mapping[str, str], base: Path) -> Any:

@@ -9,6 +9,7 @@ from flight.workflows import artefact, recipe
 from flight.workflows.artefact import Facts
 from flight.workflows.kit.finding import shown
 from flight.workflows.kit.progress import human_bytes, human_seconds
+from flight.workflows.settings import SHIPPED
 from flight.workflows.stage import Stage
 
 
@@ -96,6 +97,8 @@ def made_lines(last: Stage) -> Iterator[str]:
 def next_lines(last: Stage, *, scheduler_url: str, recipes: Path) -> Sequence[str]:
     """What a newcomer wants to know after the first walk; where nothing was made yet, how to make it."""
     image, named = last.found, _named(last)
+    comes_along = recipes == SHIPPED and recipes not in last.settings.paths.recipes
+    yours = "`flight init FOLDER` writes a recipe of your own;" if comes_along else f"Edit {shown(recipes)}/*.ks.j2;"
     command = f"luigi --module flight.workflows {' '.join([type(last).__name__, *named])}"
     if not last.complete():
         return (f"Make it   {command}",)
@@ -107,7 +110,7 @@ def next_lines(last: Stage, *, scheduler_url: str, recipes: Path) -> Sequence[st
         "",
         f"Again     . .venv/bin/activate; {command}",
         "          Nothing is rebuilt.",
-        f"Yours     Edit {shown(recipes)}/*.ks.j2;",
+        f"Yours     {yours}",
         f"          `{' '.join(['flight show walk', *named])}` says what would run, and why. Then the same",
         "          command with --replace while you try things out, or with a new --version.",
         "For real  In luigi.cfg: [azure] cloud = public, with your subscription, resource_group,",

@@ -21,7 +21,6 @@ from flight.workflows import artefact, commandline, telling
 from flight.workflows.artefact import Facts, Place
 from flight.workflows.kit.arriving import arriving, remove, sweep
 from flight.workflows.kit.errors import FlightError, os_errors_explained
-from flight.workflows.kit.finding import shown
 from flight.workflows.kit.progress import Told, human_bytes, human_seconds
 from flight.workflows.settings import Image, Settings, load_settings
 
@@ -61,6 +60,9 @@ class Stage(luigi.Task):
     def make(self, to: Path) -> Mapping[str, Any] | None:
         """Make the target at `to`; what is worth knowing of it goes into facts.json as `found`."""
         raise NotImplementedError
+
+    def look_ahead(self) -> None:
+        """What can be known to go wrong before anything is made, as a FlightError; asked of the command line's task only."""
 
     # What follows from it --------------------------------------------------------------------------------------
 
@@ -120,7 +122,7 @@ class Stage(luigi.Task):
             artefact.point_link(self.place)
 
     def _make_whole(self) -> None:
-        LOG.info("%s %s: starts (key %s)", type(self).__name__, self.recipe, self.key)
+        LOG.info("%s makes %s (key %s)", type(self).__name__, self.path.name, self.key)
         started = time.monotonic()
         trying = os_errors_explained(f"make {self.path.name}")
         with trying, self._telling(), arriving(self.path) as to:
@@ -129,10 +131,9 @@ class Stage(luigi.Task):
             facts = self._facts(found, seconds=seconds, size=size, length=artefact.length_of(to))
             remove(self.path)  # the facts of one making never stand beside the artefact of another
             facts.save(self.place.folder)
-        LOG.info(
-            "%s %s: made %s, %s on disk, in %s",
-            type(self).__name__, self.recipe, shown(self.path), human_bytes(size), human_seconds(seconds),
-        )  # fmt: skip
+        LOG.info(  # its own name, not its path: the line is whole in 80 columns
+            "%s made %s, %s, in %s", type(self).__name__, self.path.name, human_bytes(size), human_seconds(seconds)
+        )
 
     def _facts(self, found: Mapping[str, Any], *, seconds: float, size: int, length: int | None) -> Facts:
         return Facts(
@@ -156,7 +157,8 @@ class Stage(luigi.Task):
     def _telling(self) -> Iterator[None]:
         """For the time of the block `self.say` reaches the page, and the terminal or the log."""
         with telling.to_all(
-            title=f"{type(self).__name__} {self.recipe}",
+            stage=type(self).__name__,
+            recipe=self.recipe,
             message=self.set_status_message,
             percentage=self.set_progress_percentage,
         ) as self.say:
@@ -170,3 +172,10 @@ class Stage(luigi.Task):
         if isinstance(exception, FlightError):
             return str(exception)
         return super().on_failure(exception)
+
+
+def history(last: Stage) -> tuple[Facts, ...]:
+    """The facts of a stage's artefact and of all that it was made of, the first first; what is gone is left out."""
+    found = {facts.key: facts for stage in last.decided_by() for facts in history(stage)}
+    mine = artefact.load_facts(last.place.folder)
+    return (*found.values(), mine) if mine else tuple(found.values())

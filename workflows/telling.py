@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import html
 import logging
-import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
-from flight.workflows.kit.progress import Progress, Told, at_most_every, once_every, quiet
+from flight.workflows.kit import terminal
+from flight.workflows.kit.progress import Progress, Told, at_most_every, human_seconds, quiet
 
 __all__ = ["quiet", "say_status", "to_all"]
 
 LOG = logging.getLogger("luigi-interface")
-PAGE_S, LINE_S, BAR_S = 1.0, 60.0, 0.1
+PAGE_S, LINE_S = 1.0, 60.0
 
 Message = Callable[[str], object] | None
 Percentage = Callable[[int | None], object] | None
 
 
 @contextlib.contextmanager
-def to_all(*, title: str, message: Message, percentage: Percentage) -> Iterator[Told]:
+def to_all(*, stage: str, recipe: str, message: Message, percentage: Percentage) -> Iterator[Told]:
     """A Told that reaches the page (at most once a second) and the terminal (a bar) or the log (a line a minute).
 
     `message` and `percentage` are what Luigi gives a running task; None outside a worker.
@@ -34,15 +36,10 @@ def to_all(*, title: str, message: Message, percentage: Percentage) -> Iterator[
             percentage(progress.percent)  # None takes the bar off the page: how long this part takes is not known
             shown = progress.percent
 
-    def line(progress: Progress) -> None:
-        LOG.info("%s: %s", title, progress)
-
-    to_page = at_most_every(PAGE_S, page)
-    if sys.stderr.isatty():
-        with _bar(title) as bar:
-            yield _both(to_page, at_most_every(BAR_S, bar))
-    else:
-        yield _both(to_page, once_every(LINE_S, line))
+    with terminal.own() as is_ours:
+        here = terminal.bar(stage, loggers=(LOG, LOG.root)) if is_ours else _lines(f"{stage} {recipe}")
+        with here as told:
+            yield _both(at_most_every(PAGE_S, page), told)
 
 
 def say_status(message: Message, text: str) -> None:
@@ -60,18 +57,22 @@ def _both(first: Told, second: Told) -> Told:
 
 
 @contextlib.contextmanager
-def _bar(title: str) -> Iterator[Told]:
-    from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+def _lines(title: str) -> Iterator[Told]:
+    """A line a minute, also where nothing new was said: silence in a log looks like death. A short stage has none."""
+    latest, over, started = Progress(what="at work"), threading.Event(), time.monotonic()
 
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
+    def told(progress: Progress) -> None:
+        nonlocal latest
+        latest = progress
 
-        def draw(progress: Progress) -> None:
-            bar.update(
-                task, description=f"{title}: {progress.what}", completed=progress.done, total=progress.total or None
-            )
+    def say_on() -> None:
+        while not over.wait(LINE_S):
+            LOG.info("%s: %s, %s so far", title, latest, human_seconds(time.monotonic() - started))
 
-        yield draw
+    saying = threading.Thread(target=say_on, daemon=True)
+    saying.start()
+    try:
+        yield told
+    finally:
+        over.set()
+        saying.join()

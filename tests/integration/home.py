@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -16,13 +17,28 @@ TOP = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
+GIVEN: set[int] = set()
+BELOW_THE_KERNELS_OWN = range(12_000, 32_000)
+"""Ports that no client's end of a connection and no server on "any port" takes in the meantime."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on just now; held together, so that no two are the same."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    """Ports of the loopback address that nobody listens on, and that were not given out in this run before."""
+    chance, ports = random.Random(), list[int]()
+    while len(ports) < count:
+        port = chance.choice(BELOW_THE_KERNELS_OWN)
+        if port not in GIVEN and is_free(port):
+            GIVEN.add(port)
+            ports.append(port)
     return ports
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Ran:
     @property
     def made(self) -> list[str]:
         """The stages that were made in this run, in their order."""
-        return re.findall(r"(\w+) \S+: made ", self.said)
+        return re.findall(r"(\w+) made \S+, ", self.said)
 
 
 class Home:
@@ -97,9 +113,9 @@ class Home:
         return self.work / f"{self.recipe}.{extension}"
 
     def made_in(self, stage: str) -> Path:
-        """The folder of the one artefact that a stage has here."""
-        (folder,) = self.work.glob(f"{self.recipe}/{stage}-*")
-        return folder
+        """The folder of the artefact that a stage made here last."""
+        made = self.work.glob(f"{self.recipe}/{stage}-*/facts.json")
+        return max(made, key=lambda facts: facts.stat().st_mtime_ns).parent
 
     def receipt(self, extension: str) -> dict[str, object]:
         return json.loads(self.link(extension).read_text())

@@ -19,6 +19,7 @@ STAGES = [
     "BuildImage",
     "PrepareImage",
     "ConvertImage",
+    "CertifyImage",
     "UploadBlob",
     "UploadImage",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 
@@ -28,6 +29,8 @@ def walk(home: Home, *args: str) -> Ran:
 
 @pytest.mark.parametrize("torn", [None, '{"stage"'], ids=["gone", "torn"])
 def test_a_vhd_without_its_facts_is_converted_again(home: Home, torn: str | None) -> None:
+    forget_uploads(home)
+    assert walk(home).code == 0  # whatever other tests have left out
     facts = home.made_in("ConvertImage") / "facts.json"
     facts.unlink() if torn is None else facts.write_text(torn)
     forget_uploads(home)
@@ -44,6 +47,16 @@ def test_a_vhd_that_was_cut_short_is_converted_again(home: Home) -> None:
     ran = walk(home)
     assert ran.code == 0, ran.said
     assert ran.made == ["ConvertImage", "UploadBlob", "UploadImage"]
+
+
+def test_a_vhd_that_is_gone_and_comes_out_different_is_certified_again_in_the_same_run(home: Home) -> None:
+    facts = home.made_in("CertifyImage") / "facts.json"
+    facts.write_text(re.sub(r'"digest": "sha256:[0-9a-f]{64}"', f'"digest": "sha256:{"0" * 64}"', facts.read_text()))
+    home.link("vhd").resolve().unlink()
+    forget_uploads(home)
+    ran = walk(home)
+    assert ran.code == 0, ran.said
+    assert ran.made == ["ConvertImage", "CertifyImage", "UploadBlob", "UploadImage"]
 
 
 def test_a_vhd_with_other_bytes_is_not_sealed_and_the_fix_that_is_named_mends_it(home: Home) -> None:
@@ -79,7 +92,9 @@ def test_a_recheck_that_finds_the_rehearsals_port_taken_is_one_error_and_makes_n
     assert ran.code == 30
     assert f"port {home.compute_port} of 127.0.0.1 is taken" in ran.said
     assert ran.made == []
-    assert walk(home, "--recheck").code == 0
+    ran = walk(home, "--recheck")
+    assert ran.code == 0
+    assert "UploadImage: the image still is what the receipt says" in ran.said
 
 
 def test_a_torn_state_of_the_rehearsal_is_told_in_lines_with_what_to_remove(home: Home) -> None:

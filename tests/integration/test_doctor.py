@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import socket
 import ssl
-import threading
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
-from home import free_ports
+from home import BIN, TOP, free_ports
+from web import Served
 
 from flight.workflows.cloud.endpoint import AnyToken, Cloud, cloud_of
-from flight.workflows.doctor.examination import examine, lines
+from flight.workflows.doctor.examination import examine, lines, look_at_rehearsal
 from flight.workflows.doctor.host import (
-    TOOLS,
-    configured,
+    kvm_device,
     look_at_firmware,
-    look_at_program,
+    look_at_guests,
     look_at_root,
     look_at_scheduler,
     look_at_servers,
     look_at_work,
 )
+from flight.workflows.doctor.network import asked
+from flight.workflows.doctor.programs import EL, NETWORK, TOOLS, configured, look_at_program, of_family
 from flight.workflows.doctor.remote import look_at_cloud
 from flight.workflows.doctor.verdict import Finding, Need
+from flight.workflows.hypervisor.probe import probe
 from flight.workflows.kit.errors import ProgramError
 from flight.workflows.kit.server import Server
-from flight.workflows.settings import Azure, Paths, Programs
+from flight.workflows.settings import Azure, Paths, Programs, Settings
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 AZURE = Azure(cloud="public", subscription=SUBSCRIPTION, account="acct", container="images", location="westeurope")
 
 
-@pytest.mark.parametrize("need", [*configured(Programs()), *TOOLS], ids=lambda need: need.program)
+ALL = [*configured(Programs()), *of_family("debian", Programs()), *TOOLS, *NETWORK, *EL]
+
+
+@pytest.mark.parametrize("need", ALL, ids=lambda need: need.program)
 def test_every_program_that_flight_runs_is_found_here_with_its_version(need: Need) -> None:
     finding = look_at_program(need)
     assert finding.verdict == "ok"
@@ -58,8 +63,61 @@ def test_an_old_a_broken_and_a_missing_program_are_faults(tmp_path: Path) -> Non
 
 def test_a_work_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     assert look_at_work(tmp_path / "new" / "work").verdict == "ok"
+    assert not (tmp_path / "new").exists(), "a look leaves nothing behind"
     (tmp_path / "file").write_text("")
     assert look_at_work(tmp_path / "file" / "work").is_fault
+
+
+def test_a_stranger_s_folder_is_left_as_it_was(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "LUIGI_CONFIG_PATH"}
+    argv = [str(BIN / "flight"), "doctor"]
+    ran = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout.rstrip().endswith("to mend"), ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_believe_of_guests_what_the_doctor_saw(tmp_path: Path) -> None:
+    probe("qemu-system-x86_64", tmp_path)
+    believed = tmp_path / "cache" / "acceleration.json"
+    seen = believed.read_text()
+    believed.write_text(seen.replace('"has_kvm"', '"had_kvm"'))
+    found = {finding.name: finding for finding in look_at_guests(Settings(paths=Paths(work=tmp_path)), None)}
+    assert list(found) == ["KVM", "Debian 13 guests"]
+    assert believed.read_text() == seen
+
+
+def test_kvm_is_there_where_it_can_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "kvm").write_text("")
+    assert kvm_device(tmp_path / "kvm") == "there"
+    assert kvm_device(tmp_path / "none") == "absent"
+    assert kvm_device(tmp_path) == "closed"
+
+
+def test_a_mirror_may_be_a_folder(tmp_path: Path) -> None:
+    assert asked(f"file://{tmp_path}/") == (200, {})
+    assert "there is no" in str(asked(f"file://{tmp_path}/none")[0])
+
+
+def test_a_mirror_that_nobody_answers_for_is_told_in_the_system_s_words() -> None:
+    status, headers = asked(f"http://127.0.0.1:{free_ports(1)[0]}/debian")
+    assert status == "Connection refused"
+    assert headers == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [("v24.1.0", "ok"), ("v18.20.4", "fault"), (None, "fault")],
+    ids=["new", "old", "missing"],
+)
+def test_a_node_that_luigi_cfg_names_is_looked_at(tmp_path: Path, said: str | None, verdict: str) -> None:
+    node = tmp_path / "node"
+    if said:
+        node.write_text(f"#!/bin/sh\necho {said}\n")
+        node.chmod(0o755)
+    (finding,) = look_at_rehearsal(Settings(programs=Programs(node=str(node))), lambda: [])
+    assert finding.name == "node"
+    assert finding.verdict == verdict
+    assert said or "[programs] node in luigi.cfg" in finding.fix
 
 
 def test_root_is_told_from_others() -> None:
@@ -70,47 +128,6 @@ def test_a_host_without_uefi_firmware_is_told(tmp_path: Path) -> None:
     assert look_at_firmware(tmp_path).is_fault
     (tmp_path / "60-edk2.json").write_text(json.dumps({"interface-types": ["uefi"]}))
     assert not look_at_firmware(tmp_path).is_fault
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers with what the server's `answer(method, path)` says: status, headers, body."""
-
-    protocol_version = "HTTP/1.1"
-
-    def _reply(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, headers, body = self.server.answer(self.command, self.path)  # type: ignore[attr-defined]
-        self.send_response_only(status)
-        for name, value in {"Content-Length": str(len(body)), "Date": self.date_time_string(), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _reply
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
-
-
-class Served:
-    """A small http(s) server on loopback for the length of a with block."""
-
-    def __init__(self, answer: Any, *, context: ssl.SSLContext | None = None) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        self._server.answer = answer  # type: ignore[attr-defined]
-        self._server.daemon_threads = True
-        if context:
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.port = self._server.server_address[1]
-
-    def __enter__(self) -> Served:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def test_luigid_is_told_from_nobody_and_from_a_stranger() -> None:
@@ -152,7 +169,7 @@ def test_a_rehearsal_that_is_not_installed_is_a_fault() -> None:
 
 
 def test_the_whole_of_it_on_this_host_with_a_rehearsal_that_runs(rehearsal: Any) -> None:
-    settings = replace(rehearsal.settings, paths=Paths(work=rehearsal.work))
+    settings = replace(rehearsal.settings, paths=Paths(work=rehearsal.work, recipes=(TOP / "kickstarts",)))
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     findings = tuple(examine(settings, scheduler_url=url, servers=lambda: rehearsal.servers))
     by_name = {finding.name: finding for finding in findings}
@@ -247,6 +264,7 @@ def test_a_cloud_in_which_all_is_well(certificate: tuple[ssl.SSLContext, Path]) 
     assert {name: finding.verdict for name, finding in found.items()} == dict.fromkeys(
         ("names", "login", "storage account", "clock", "data-plane role", "region"), "ok"
     )
+    assert azure.asked[0] == "HEAD /", "the time is asked before anything that a clock can spoil"
     assert azure.asked[-1].startswith("GET /subscriptions/")
     assert any(asked.startswith("DELETE /acct/images/flight-doctor-") for asked in azure.asked)
     assert "DELETE /acct/images" not in azure.asked
@@ -292,12 +310,12 @@ def test_an_account_that_the_subscription_does_not_show_is_to_know(certificate: 
     assert found["region"].verdict == "warning"
 
 
-def test_without_names_that_azure_takes_nothing_is_asked(certificate: tuple[ssl.SSLContext, Path]) -> None:
+def test_without_names_that_azure_takes_only_the_time_is_asked(certificate: tuple[ssl.SSLContext, Path]) -> None:
     azure = FakeAzure()
     found = looked(azure, certificate, settings=replace(AZURE, container="No"))
     assert found["names"].is_fault
-    assert list(found) == ["names", "login"]
-    assert azure.asked == []
+    assert list(found) == ["names", "clock", "login"]
+    assert azure.asked == ["HEAD /"]
 
 
 def test_without_a_login_nothing_is_asked_and_the_ways_in_are_told(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,10 @@ import pytest
 from home import TOP
 
 from flight.workflows import kickstart, recipe
+from flight.workflows.install.direct import refusals
+from flight.workflows.kickstart.honoured import HONOURED, WITHOUT_EFFECT
 from flight.workflows.kickstart.plan import InstallPlan
-from flight.workflows.kickstart.planning import HONOURED, WITHOUT_EFFECT, plan_install
+from flight.workflows.kickstart.planning import plan_install
 from flight.workflows.kickstart.syntax import Statements
 from flight.workflows.kit.finding import Finding
 
@@ -23,13 +27,14 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.ks"))
 
 @dataclass(frozen=True)
 class Existing:
-    """One kickstart, read: what its first line says of it, its statements, and every fault."""
+    """One kickstart, read: what its first line says of it, its statements, every fault; and what needs a virtual machine."""
 
     name: str
     kind: str
     syntax: str
     statements: Statements
     findings: list[Finding]
+    later: list[str]
 
     def commands(self, words: str) -> list[str]:
         """Those of `words` that it holds and in whose lines nothing is refused, each once."""
@@ -43,12 +48,20 @@ def read(name: str, folder: Path) -> Existing:
     kind, syntax = re.match(r"# (.*): (\w+)\.\n", text).groups()  # type: ignore[union-attr]
     family, release = ("debian", "trixie") if name.startswith("debian") else ("el", "9")
     (folder / f"{name}.ks").write_text(text)
-    (folder / f"{name}.toml").write_text(f'family = "{family}"\nrelease = "{release}"\nsyntax = "{syntax}"\n')
+    sources = write_key(folder) if family == "el" else ""
+    (folder / f"{name}.toml").write_text(f'family = "{family}"\nrelease = "{release}"\nsyntax = "{syntax}"\n{sources}')
     found = recipe.load(name, [folder])
     mirrors = kickstart.mirrors_for(found, "http://mirror.example/debian")
     rendered = kickstart.render_recipe(found, version="1", mirrors=mirrors, folders=[folder])
     statements, findings = kickstart.examine(rendered, None)
-    return Existing(name, kind, syntax, statements, findings)
+    later = [] if findings else refusals(plan_install(statements, found, version="1", mirror="http://mirror.example/"))
+    return Existing(name, kind, syntax, statements, findings, [line for line in later if " as xfs: " not in line])
+
+
+def write_key(folder: Path) -> str:
+    """A key beside the recipe; the lines that name it."""
+    (folder / "key").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
+    return '[sources]\narchive = "http://mirror.example/"\nkey = "key"\n'
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +81,7 @@ def test_the_page_says_what_becomes_of_each(existing: dict[str, Existing], golde
 def table(existing: dict[str, Existing]) -> str:
     rows = [
         f"| [{each.name}](#{each.name}) | {each.kind} | {each.syntax} | {len(each.commands(HONOURED))} "
-        f"| {len(each.commands(WITHOUT_EFFECT))} | {len(each.findings) or 'nothing'} |"
+        f"| {len(each.commands(WITHOUT_EFFECT))} | {len(each.findings) + len(each.later) or 'nothing'} |"
         for each in existing.values()
     ]
     head = ["| kickstart | what it is | read as | honoured | without effect | refused |", "|---|---|---|---|---|---|"]
@@ -84,6 +97,11 @@ def section(each: Existing) -> Iterator[str]:
         yield "Refused:\n"
     for finding in each.findings:
         yield f"* line {finding.where.line}: {finding.what}" + (f" → {finding.fix}" if finding.fix else "")
+    if each.later:
+        yield "Refused by the installer that needs no virtual machine:\n"
+    for line in each.later:
+        _, number, what = line.split(":", 2)
+        yield f"* line {number}:{what}"
     yield ""
 
 
@@ -117,12 +135,24 @@ def test_what_other_clouds_say_is_translated(existing: dict[str, Existing], tmp_
     assert made.root_locked
 
 
+def test_a_kickstart_is_brought_as_the_page_says(tmp_path: Path) -> None:
+    page = (TOP / "docs" / "kickstarts.md").read_text()
+    block = re.search(r"(?m)which says what a kickstart cannot:\n\n((?: {4}.*\n)+)", page)
+    assert block
+    (tmp_path / "old.toml").write_text(textwrap.dedent(block[1]))
+    shutil.copytree(TOP / "kickstarts" / "keys", tmp_path / "keys")
+    shutil.copy(FOLDER / "hpc-el9.ks", tmp_path / "old.ks")
+    _, made = kickstart.read("old", version="1", mirror="", folders=[tmp_path], cache=None)
+    assert (made.family, made.release) == ("el", "9")
+    assert refusals(made) == []
+
+
 @pytest.mark.parametrize("password", ["$6$salt$hash", "abJnggxhB/yWI", "--plaintext secret", "secret"])
 def test_a_hash_that_opens_something_is_a_secret(tmp_path: Path, password: str) -> None:
     option = "" if "secret" in password else "--iscrypted "
     text = (FOLDER / "openstack-stream9.ks").read_text().replace("--iscrypted nope", f"{option}{password}")
     (tmp_path / "it.ks").write_text(text)
-    (tmp_path / "it.toml").write_text('family = "el"\nrelease = "9"\n')
+    (tmp_path / "it.toml").write_text(f'family = "el"\nrelease = "9"\n{write_key(tmp_path)}')
     found = recipe.load("it", [tmp_path])
     mirrors = kickstart.mirrors_for(found, "http://mirror.example/")
     rendered = kickstart.render_recipe(found, version="1", mirrors=mirrors, folders=[tmp_path])

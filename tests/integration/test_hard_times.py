@@ -66,10 +66,11 @@ def test_a_full_disk_is_said_so_and_nothing_half_made_is_left(home: Home, stage:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_folder_that_may_not_be_written_is_named(home: Home, stage: str) -> None:
+    folder = home.made_in(stage)
     ran = run_where(home, stage, READ_ONLY)
     assert ran.code == 30, ran.said
     assert "ead-only" in ran.said
-    assert str(home.made_in(stage)) in ran.said
+    assert str(folder) in ran.said
     assert "Traceback" not in ran.said
     assert left_in_folder(ran) == set()
     goes_on(home, stage)

@@ -23,6 +23,7 @@ from flight.workflows.hypervisor.console import clean_console
 from flight.workflows.hypervisor.domain import FIRMWARES, Domain, Firmware, render_domain
 from flight.workflows.hypervisor.probe import probe
 from flight.workflows.kit.errors import FlightError, ProgramError
+from flight.workflows.kit.run import run
 from flight.workflows.settings import Libvirt, Paths, Settings
 
 EXPECTED = Expected(root_uuid=ROOT_UUID, hostname=HOSTNAME)
@@ -245,6 +246,13 @@ def test_a_guest_that_qemu_refuses_is_explained(disk: Path, tmp_path: Path, sett
     assert raised.value.why
 
 
+def test_a_hypervisor_that_is_not_there_is_explained(disk: Path, tmp_path: Path, settings: Settings) -> None:
+    elsewhere = replace(settings, libvirt=replace(settings.libvirt, uri="nosuch:///system"))
+    with pytest.raises(ProgramError, match="could not open nosuch:///system") as raised:
+        boot_to_login(disk, settings=elsewhere, work=tmp_path / "out", firmware="bios")
+    assert "[libvirt] uri" in raised.value.fix
+
+
 def test_two_guests_boot_at_once(disk: Path, tmp_path: Path, settings: Settings) -> None:
     def boot(firmware: Firmware) -> Boot:
         return boot_to_login(disk, settings=settings, work=tmp_path / firmware, firmware=firmware, expected=EXPECTED)
@@ -252,6 +260,28 @@ def test_two_guests_boot_at_once(disk: Path, tmp_path: Path, settings: Settings)
     with ThreadPoolExecutor() as pool:
         boots = list(pool.map(boot, FIRMWARES))
     assert len({boot.console for boot in boots}) == 2
+
+
+DAEMONISING = """
+import os, time
+from flight.workflows.hypervisor.connection import orphans_ended
+if not (first := os.fork()):  # as libvirt's child does: a session of its own, a child in it, and an end at once
+    os.setsid()
+    if not os.fork():
+        time.sleep(0.5)
+    os._exit(0)
+for _ in range(200):
+    time.sleep(0.02)
+    if ended := list(orphans_ended()):
+        break
+print(first in ended, len(ended))
+assert os.waitpid(first, 0) == (first, 0)  # it was left to whom it belongs to
+"""
+
+
+def test_only_guests_are_waited_for_and_not_what_libvirt_waits_for_itself() -> None:
+    ran = run([sys.executable, "-c", DAEMONISING], why="daemonise", contained=True, timeout_s=60)
+    assert ran.out.split() == ["False", "1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

@@ -65,6 +65,12 @@ def test_a_good_kickstart_becomes_a_plan(tmp_path: Path) -> None:
 
 SYNTAX = {
     "unknown command": ("nosuch --x", "Unknown command: nosuch"),
+    "misspelt command": ("tmiezone Etc/UTC", "Unknown command: tmiezone in 'tmiezone Etc/UTC' (did you mean timezone"),
+    "command that was": ("langsupport de", "in 'langsupport de' (leave it out: this version knows it no more)"),
+    "command that has gone": ("install", "install has been removed (leave it out)"),
+    "word too many": ("skipx yes", "arguments: yes in 'skipx yes' (take it out; a value with spaces stands in quotes)"),
+    "empty word": ('skipx ""', "unrecognized arguments: in 'skipx '"),
+    "misspelt option": ("reboot --ejct", "unrecognized arguments: --ejct in 'reboot --ejct' (did you mean --eject?)"),
     "unknown option": ("timezone Etc/UTC --nosuch", "unrecognized arguments: --nosuch"),
     "bad number": ("part /data --size=lots", "invalid int value"),
     "open quote": ('user --name="jo', "No closing quotation"),
@@ -72,7 +78,7 @@ SYNTAX = {
     "end without a section": ("%end", "%end without a section"),
     "no end": ("%post\necho", "%post has no %end"),
     "no end before the next": ("%post\necho\n%pre\n%end", "%post has no %end"),
-    "bad header": ("%post --nosuch\n%end", "unrecognized arguments: --nosuch"),
+    "bad header": ("%post --nosuch\n%end", "unrecognized arguments: --nosuch in '%post --nosuch' (take it out)"),
     "include": ("%include /etc/hostname", "%include is not followed"),
     "include of a url": ("%include http://127.0.0.1:9/x.ks", "%include is not followed"),
     "ksappend": ("%ksappend http://127.0.0.1:9/x.ks", "%ksappend is not followed"),
@@ -128,25 +134,34 @@ HONOUR = {
     "raid": ("raid /x --device=md0 --level=1 raid.1 raid.2", "raid cannot be honoured"),
     "autopart": ("autopart", "The autopart and partition commands can't be used at the same time"),
     "swap": ("part swap --fstype=swap --size=1024", "Azure refuses swap on the OS disk"),
-    "encrypted": ("part /data --size=1 --encrypted --passphrase=pw", "part: encrypted cannot be honoured"),
+    "encrypted": ("part /data --size=1 --encrypted --passphrase=pw", "part: --encrypted cannot be honoured"),
     "group": ("%packages\n@development\n%end", "Debian has no package group 'development'"),
     "environment": ("%packages\n@^server\n%end", "Debian has no package group 'server'"),
     "missing ignored": ("%packages --ignoremissing\nfoo\n%end", "%packages --ignoremissing cannot be honoured"),
     "languages": ("%packages --inst-langs=en\nfoo\n%end", "%packages --inst-langs cannot be honoured"),
     "static": ("network --bootproto=static --ip=10.0.0.2 --netmask=255.0.0.0", "Azure gives addresses by DHCP alone"),
-    "gateway": ("network --gateway=10.0.0.1", "network: gateway cannot be honoured"),
+    "gateway": ("network --gateway=10.0.0.1", "network: --gateway cannot be honoured"),
     "any interface": ("network --device=bootif", "--device=bootif names no interface"),
     "two interfaces": ("network --device=eth1", "the plan has one interface"),
     "down": ("network --onboot=no", "never reached"),
     "root password": ("rootpw --plaintext hunter2", "a password in a kickstart is a secret"),
     "root hash": ("rootpw --iscrypted $6$hunter2", "write rootpw --lock"),
-    "user password": ("user --name=jo --password=hunter2", "a password in a kickstart is a secret"),
+    "user password": (
+        "user --name=jo --password=hunter2",
+        'is a secret in a file, an artefact and a log (leave --password out, and add: sshkey --username=jo "ssh-ed25519 …")',
+    ),
     "boot password": ("bootloader --password=hunter2", "bootloader: a password in a kickstart is a secret"),
     "no boot loader": ("bootloader --location=none", "without a boot loader the disk does not boot"),
     "firewall": ("firewall --enabled", "Debian has no firewall of its own"),
     "selinux": ("selinux --enforcing", "Debian is not set up for SELinux"),
-    "unverified": ("repo --name=x --baseurl=http://x.example --noverifyssl", "repo: noverifyssl cannot be honoured"),
-    "other method": ("cdrom", "cdrom cannot be honoured"),
+    "unverified": ("repo --name=x --baseurl=http://x.example --noverifyssl", "repo: --noverifyssl cannot be honoured"),
+    "other method": ("cdrom", "cdrom cannot be honoured (name a package source: url --url={{ mirror }})"),
+    "mirrors of a repo": (
+        "repo --name=x --mirrorlist=http://x.example",
+        "repo: --mirrorlist cannot be honoured (name one mirror: --baseurl=http://…)",
+    ),
+    "metalink of a repo": ("repo --name=x --metalink=http://x.example", "(name one mirror: --baseurl=http://…)"),
+    "mirrors": ("url --mirrorlist=http://x.example", "(name one mirror: --url={{ mirror }})"),
     "addon": ("%addon com_example\nx\n%end", "%addon cannot be honoured"),
 }
 ROWS = {**SYNTAX, **SEMANTICS, **HONOUR}
@@ -217,7 +232,8 @@ def test_an_older_syntax_knows_fewer_commands(tmp_path: Path) -> None:
     text = f'{GOOD}user --name=jo\nsshkey --username=jo "{KEY}"\n'
     assert read(tmp_path, text)[1].keys[0].user == "jo"
     faults = faults_of(tmp_path, text, head='release = "trixie"\nsyntax = "RHEL7"\n')
-    assert any("Unknown command: sshkey" in fault for fault in faults)
+    (fault,) = [fault for fault in faults if "Unknown command: sshkey" in fault]
+    assert fault.endswith("(a newer version knows it: raise syntax in the recipe)")
 
 
 def test_more_than_a_byte_s_worth_of_faults_are_all_told(tmp_path: Path) -> None:
@@ -251,6 +267,43 @@ def test_no_secret_reaches_the_answer_or_the_cache(tmp_path: Path) -> None:
     assert sum("is a secret" in str(finding) for finding in findings) == 3
     (kept,) = (tmp_path / "cache").iterdir()
     assert "hunter2" not in kept.read_text() + "".join(map(str, findings))
+
+
+SLIPS = {
+    "option": "user --name=jo --pasword=hunter2",
+    "word": "user --name=jo --password x hunter2",
+    "root": "rootpw --plaintext hunter2 hunter2",
+    "quote": 'rootpw "hunter2',
+    "boot": "bootloader --password hunter2 --nosuch",
+    "disk": "part /x --size=lots --passphrase=hunter2",
+    "login": "repo --name=x --baseurl=http://me:hunter2@x.example --nosuch",
+    "login in the words": "url --nosuch=http://me:hunter2@x.example",
+}
+
+
+@pytest.mark.parametrize("line", SLIPS.values(), ids=SLIPS)
+def test_no_secret_is_repeated_with_a_line_that_cannot_be_read(tmp_path: Path, line: str) -> None:
+    faults = faults_of(tmp_path, f"{GOOD}{line}\n")
+    assert len(faults) == 1 and line.split()[0] in faults[0]
+    assert "hunter2" not in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cdrom", "name a package source: url --url=http://…"),
+        ("url --metalink=http://x.example", "name one mirror: --url=http://…"),
+        ("", "add url --url=http://…"),
+    ],
+    ids=["method", "option", "missing"],
+)
+def test_a_plain_kickstart_is_not_told_to_write_jinja(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "r.toml").write_text('release = "trixie"\n')
+    (tmp_path / "r.ks").write_text(GOOD.replace("url --url=http://mirror.example/debian", line))
+    with pytest.raises(RecipeError) as caught:
+        kickstart.read("r", version="1.0.0", mirror=MIRROR, folders=[tmp_path], cache=None)
+    assert said in caught.value.why
+    assert "{{" not in caught.value.why
 
 
 @pytest.fixture
@@ -310,12 +363,24 @@ def shipped(request: pytest.FixtureRequest) -> tuple[str, InstallPlan]:
     return kickstart.read(request.param, version="1.0.0", mirror=MIRROR, folders=[SHIPPED], cache=None)
 
 
+@pytest.fixture(params=[name for name in recipes.names([SHIPPED]) if "debian" in name])
+def debian(request: pytest.FixtureRequest) -> InstallPlan:
+    """The plan of each Debian recipe that the project ships."""
+    return kickstart.read(request.param, version="1.0.0", mirror=MIRROR, folders=[SHIPPED], cache=None)[1]
+
+
+@pytest.fixture
+def enterprise() -> InstallPlan:
+    """The plan of the Enterprise Linux recipe that the project ships."""
+    return kickstart.read("flight-compute-el9", version="1.0.0", mirror=MIRROR, folders=[SHIPPED], cache=None)[1]
+
+
 def test_an_independent_reader_finds_no_fault_in_what_is_shipped(
     shipped: tuple[str, InstallPlan], tmp_path: Path
 ) -> None:
     (tmp_path / "x.ks").write_text(shipped[0])
     validator = Path(sys.executable).parent / "ksvalidator"
-    run([validator, "-v", "RHEL9", tmp_path / "x.ks"], why="validate a kickstart")
+    run([validator, "-v", "RHEL9", tmp_path / "x.ks"], why="validate a kickstart", env={"TMPDIR": str(tmp_path)})
 
 
 def test_the_shipped_disk_boots_both_ways_and_holds_no_swap(shipped: tuple[str, InstallPlan]) -> None:
@@ -330,10 +395,11 @@ def test_the_shipped_disk_boots_both_ways_and_holds_no_swap(shipped: tuple[str, 
 
 
 def test_the_shipped_kernel_arguments_are_azure_s(shipped: tuple[str, InstallPlan]) -> None:
-    arguments = shipped[1].bootloader.append
-    assert arguments[-3:] == ("earlyprintk=ttyS0,115200", "net.ifnames=0", "nvme_core.io_timeout=240")
+    arguments, is_el = shipped[1].bootloader.append, shipped[1].family == "el"
+    assert {"earlyprintk=ttyS0,115200", "net.ifnames=0", "nvme_core.io_timeout=240"} <= set(arguments)
     assert [each for each in arguments if each.startswith("console=")][-1] == "console=ttyS0,115200n8"
-    assert not [each for each in arguments if each.startswith(("rootdelay", "quiet", "rhgb"))]
+    assert ("rootdelay=300" in arguments) == is_el  # initramfs-tools would sleep through it at every boot
+    assert not [each for each in arguments if each.startswith(("quiet", "rhgb"))]
 
 
 def test_the_shipped_network_is_dhcp_on_eth0(shipped: tuple[str, InstallPlan]) -> None:
@@ -346,8 +412,27 @@ def test_the_shipped_images_hold_nobody_s_account(shipped: tuple[str, InstallPla
     assert plan.root_locked and not plan.users and not plan.keys and not plan.post_network
 
 
-def test_the_shipped_packages_provision_and_compute(shipped: tuple[str, InstallPlan]) -> None:
-    plan = shipped[1]
+def test_the_enterprise_linux_is_signed_labelled_and_from_its_own_mirror(enterprise: InstallPlan) -> None:
+    assert enterprise.selinux == "enforcing"
+    assert enterprise.packages.groups == ("core",)
+    assert enterprise.mirror.endswith("/9/BaseOS/x86_64/os/") and MIRROR not in enterprise.mirror
+    listed = run(["gpg", "--show-keys", "--with-colons", enterprise.mirror_key], why="look at the shipped key").out
+    assert "fpr:::::::::BF18AC2876178908D6E71267D36CB86CB86B3716:" in listed
+    assert all(each.key == enterprise.mirror_key for each in enterprise.repositories)
+
+
+def test_the_enterprise_linux_provisions_computes_and_has_no_rescue_kernel(enterprise: InstallPlan) -> None:
+    wanted = {
+        *("kernel", "grub2-pc", "grub2-efi-x64", "shim-x64", "cloud-init", "WALinuxAgent", "hyperv-daemons", "chrony"),
+        *("gcc", "gcc-c++", "gcc-gfortran", "make", "environment-modules", "nfs-utils", "selinux-policy-targeted"),
+    }
+    assert wanted <= {*enterprise.packages.names}
+    assert {"dracut-config-rescue", "*-firmware"} <= {*enterprise.packages.excluded}
+    assert not enterprise.packages.recommends
+
+
+def test_the_shipped_packages_provision_and_compute(debian: InstallPlan) -> None:
+    plan = debian
     dhcp = "isc-dhcp-client" if plan.release == "bookworm" else "dhcpcd-base"
     wanted = {
         *("linux-image-cloud-amd64", "grub-cloud-amd64", "cloud-init", "waagent", "hyperv-daemons", "chrony", dhcp),
@@ -358,8 +443,8 @@ def test_the_shipped_packages_provision_and_compute(shipped: tuple[str, InstallP
     assert not plan.packages.recommends
 
 
-def test_the_shipped_sources_are_azure_s_mirrors(shipped: tuple[str, InstallPlan]) -> None:
-    plan = shipped[1]
+def test_the_shipped_sources_are_azure_s_mirrors(debian: InstallPlan) -> None:
+    plan = debian
     assert {repository.suite for repository in plan.repositories} == {
         f"{plan.release}-updates",
         f"{plan.release}-security",

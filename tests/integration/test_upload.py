@@ -13,8 +13,10 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,11 +38,13 @@ from flight.workflows.kit.errors import BusyError, ConfigError, RemoteError
 from flight.workflows.rehearsal import servers
 from flight.workflows.rehearsal.azurite import Certificate
 from flight.workflows.settings import Azure, Rehearsal
+from flight.workflows.upload import recheck, send_disk
 from flight.workflows.upload.plan import MOST, Span, merge
 from flight.workflows.upload.probe import check_may_upload
 from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, place_in
 from flight.workflows.upload.service import BlobService
-from flight.workflows.upload.transfer import recheck, upload
+from flight.workflows.upload.verify import verify
+from flight.workflows.vhd import EPOCH, footer
 
 from .conftest import Running
 
@@ -88,8 +92,12 @@ def downloaded(cloud: Cloud, place: BlobPlace) -> bytes:
     return cloud.container(place.container).get_blob_client(place.name).download_blob().readall()
 
 
-def sent(path: Path, cloud: Cloud, place: BlobPlace, **more: Any) -> Receipt:
-    return upload(path, to=place, identity=identity_of(path), service=BlobService(cloud, place), **more)
+def sent(path: Path, cloud: Cloud, place: BlobPlace, **how: Any) -> Receipt:
+    """Each uploader has a ledger of its own, as on hosts of their own."""
+    with tempfile.TemporaryDirectory() as ledgers:
+        return send_disk(
+            path, cloud=cloud, to=place, identity=identity_of(path), ledgers=Path(ledgers), full=True, **how
+        )
 
 
 def test_the_blob_downloaded_is_the_vhd_byte_for_byte(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
@@ -99,10 +107,12 @@ def test_the_blob_downloaded_is_the_vhd_byte_for_byte(disk: Path, cloud: Cloud, 
     blob = cloud.container(place.container).get_blob_client(place.name)
     properties = blob.get_blob_properties()
     assert properties.blob_type == "PageBlob"
+    assert properties.metadata.pop("map").startswith("sha256:")
     assert properties.metadata == identity_of(disk).metadata(sealed=True)
     assert properties.etag == receipt.etag
     ranges = merge(Span(one.start, one.end + 1) for one in blob.list_page_ranges())
     assert sum(span.size for span in ranges) == receipt.sent_bytes
+    assert verify(place, service=BlobService(cloud, place), deep=True).problems == ()
     assert recheck(receipt, service=BlobService(cloud, place)) == ()
 
 
@@ -110,6 +120,19 @@ def test_a_second_upload_finds_it_there_and_sends_nothing(disk: Path, cloud: Clo
     first = sent(disk, cloud, place)
     second = sent(disk, cloud, place)
     assert (second.sent_bytes, second.puts, second.etag) == (0, 0, first.etag)
+
+
+def test_what_was_damaged_since_though_its_seal_stands_is_sent_again(
+    disk: Path, cloud: Cloud, place: BlobPlace
+) -> None:
+    sent(disk, cloud, place)
+    blob = cloud.container(place.container).get_blob_client(place.name)
+    blob.upload_page(b"damaged!" * 64, offset=2 << 20, length=512)
+    assert "sealed" in blob.get_blob_properties().metadata
+    assert not sent(disk, cloud, place).was_there
+    assert downloaded(cloud, place) == disk.read_bytes()
+    blob.set_blob_metadata(blob.get_blob_properties().metadata)
+    assert sent(disk, cloud, place).was_there, "what is the same is read, and not sent"
 
 
 def test_what_has_changed_since_is_found_by_a_recheck(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
@@ -133,73 +156,6 @@ def test_a_name_that_holds_something_else_is_an_error_unless_told_to_replace(
         sent(disk, cloud, place)
     sent(disk, cloud, place, replace=True)
     assert downloaded(cloud, place) == disk.read_bytes()
-
-
-UPLOADER = """
-import sys, time
-from pathlib import Path
-from flight.workflows.cloud.endpoint import Cloud
-from flight.workflows.digest import digest
-from flight.workflows.upload.receipt import Identity, place_in
-from flight.workflows.upload.service import BlobService
-from flight.workflows.upload.transfer import upload
-
-storage, container, name, path, pages_before_pause = sys.argv[1:]
-cloud = Cloud("rehearsal", "0", "devstoreaccount1", storage, "http://127.0.0.1:1")
-place = place_in(cloud, container=container, name=name)
-service, left = BlobService(cloud, place), [None] * int(pages_before_pause)
-put = service.put
-
-def put_until_paused(*args, **more):
-    if not left:
-        print("paused", flush=True)
-        time.sleep(60)
-    left.pop()
-    put(*args, **more)
-
-service.put = put_until_paused
-identity = Identity(digest(Path(path)), Path(path).stat().st_size, "0123456789ab", "demo", "1.0.0")
-upload(Path(path), to=place, identity=identity, service=service, connections=1)
-"""
-
-
-@pytest.mark.parametrize("pages_before_kill", [0, 1, 3])
-def test_an_upload_that_was_killed_is_not_taken_for_done_and_done_by_the_next(
-    disk: Path, cloud: Cloud, place: BlobPlace, pages_before_kill: int
-) -> None:
-    argv = [cloud.storage, place.container, place.name, str(disk), str(pages_before_kill)]
-    with subprocess.Popen([sys.executable, "-c", UPLOADER, *argv], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "paused\n"
-        child.kill()
-    half = BlobService(cloud, place).look()
-    assert half is not None
-    assert half.digest == digest(disk)
-    assert half.size_bytes == disk.stat().st_size
-    assert not half.sealed
-    assert sent(disk, cloud, place).sent_bytes > 0
-    assert downloaded(cloud, place) == disk.read_bytes()
-
-
-def test_of_two_uploaders_the_later_one_wins_and_the_earlier_one_says_so(
-    disk: Path, cloud: Cloud, place: BlobPlace, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.vhd"
-    other.write_bytes(b"y" * (6 << 20))
-    early, original = BlobService(cloud, place), BlobService.put
-
-    def put_after_the_other(span: Span, content: bytes, *, fence: int) -> None:
-        early.put = lambda *args, **more: original(early, *args, **more)  # type: ignore[method-assign]
-        sent(other, cloud, place, replace=True)
-        original(early, span, content, fence=fence)
-
-    early.put = put_after_the_other  # type: ignore[method-assign]
-    with pytest.raises(BusyError, match="somebody else is writing"):
-        upload(disk, to=place, identity=identity_of(disk), service=early, connections=1)
-    assert downloaded(cloud, place) == other.read_bytes()
-    there = BlobService(cloud, place).look()
-    assert there is not None
-    assert there.sealed == digest(other)
 
 
 def test_two_uploaders_that_start_at_once_leave_one_whole_blob(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
@@ -298,7 +254,7 @@ def test_a_page_that_goes_wrong_on_its_way_is_sent_again(
         cloud, storage=f"http://127.0.0.1:{faults.server.server_port}/{endpoint.REHEARSAL_ACCOUNT}"
     )
     faults.faults = [fault] * 2
-    upload(disk, to=place, identity=identity_of(disk), service=BlobService(through, place))
+    sent(disk, through, place)
     assert faults.met == [fault] * 2
     assert downloaded(cloud, place) == disk.read_bytes()
 
@@ -355,9 +311,20 @@ def test_a_probe_leaves_nothing_behind_and_tells_who_may_not_upload(
 
 # memory --------------------------------------------------------------------------------------------------------------
 
-MEASURED = UPLOADER.replace("connections=1", "connections=8") + (
-    "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-)
+MEASURED = """
+import sys, tempfile
+from pathlib import Path
+from flight.workflows.cloud.endpoint import Cloud
+from flight.workflows.upload import send_disk
+from flight.workflows.upload.receipt import Identity, place_in
+
+storage, container, name, path = sys.argv[1:]
+cloud = Cloud("rehearsal", "0", "devstoreaccount1", storage, "http://127.0.0.1:1")
+place = place_in(cloud, container=container, name=name)
+with tempfile.TemporaryDirectory() as ledgers:
+    send_disk(Path(path), cloud=cloud, to=place, identity=Identity("", 0, "", "demo", "1"), ledgers=Path(ledgers))
+print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
+"""
 
 
 def test_an_upload_needs_less_than_150_mb_however_large_the_disk_is(
@@ -366,10 +333,12 @@ def test_an_upload_needs_less_than_150_mb_however_large_the_disk_is(
     large = tmp_path / "large.vhd"
     with open(large, "wb") as file:
         file.truncate(4 << 30)
+        file.seek(0, os.SEEK_END)
+        file.write(footer(4 << 30, made=EPOCH, uid=uuid.UUID(int=1)))
         for at in range(0, 128 << 20, MOST):
             file.seek(at * 16)
             file.write(random.Random(at).randbytes(MOST))
-    argv = [cloud.storage, place.container, place.name, str(large), "1000000"]
+    argv = [cloud.storage, place.container, place.name, str(large)]
     said = subprocess.run([sys.executable, "-c", MEASURED, *argv], capture_output=True, text=True, check=True).stdout
     assert int(said) * 1024 < 150_000_000
 
@@ -428,10 +397,9 @@ def test_what_the_resource_manager_refuses_is_told_with_its_code(uploaded: Recei
         register(uploaded, to=to, cloud=cloud, generation="V9", tags=TAGS)
 
 
-def test_a_blob_that_is_no_vhd_is_refused_as_an_image(cloud: Cloud, place: BlobPlace, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.vhd"
-    broken.write_bytes(b"no footer" + bytes((1 << 20) - 9))
-    receipt = sent(broken, cloud, place)
+def test_a_blob_that_is_no_vhd_is_refused_as_an_image(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
+    receipt = sent(disk, cloud, place)
+    cloud.container(place.container).get_blob_client(place.name).clear_page(disk.stat().st_size - 512, 512)
     to = image_place(cloud, resource_group="flight", name=name_of(place), location="westeurope")
     with pytest.raises(RemoteError, match="could not create image"):
         register(receipt, to=to, cloud=cloud, generation="V2", tags=TAGS)
@@ -517,7 +485,8 @@ def test_a_recipe_is_sent_registered_and_looked_at_again_by_its_receipts(
     found = {"digest": digest(disk), "file_bytes": disk.stat().st_size}
     name = name_of(place)
     who = workflow_upload.identity(found, key="0123456789ab", recipe=name, version="1.0.0~rc1")
-    receipt = workflow_upload.send(disk, cloud=cloud, container=place.container, identity=who)
+    ledgers = tmp_path / "ledgers"
+    receipt = workflow_upload.send(disk, cloud=cloud, container=place.container, identity=who, ledgers=ledgers)
     assert receipt.place.name == f"{name}-1.0.0-rc1.vhd"
     (tmp_path / "blob.json").write_text(receipt.to_json())
     recipe: Any = Recipe(name, tmp_path, SimpleNamespace(generation="V2"))

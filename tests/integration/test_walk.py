@@ -19,7 +19,10 @@ from flight.workflows.hypervisor.domain import Firmware
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.settings import parse_settings
 
-ALL = ["RenderKickstart", "InstallPackages", "BuildImage", "PrepareImage", "ConvertImage", "UploadBlob", "UploadImage"]
+ALL = [
+    "RenderKickstart", "InstallPackages", "BuildImage", "PrepareImage", "ConvertImage", "CertifyImage", "UploadBlob",
+    "UploadImage",
+]  # fmt: skip
 TEMPLATE = "flight-compute-debian13.ks.j2"
 
 
@@ -113,7 +116,9 @@ def test_a_second_run_makes_nothing(walked: Ran, home: Home) -> None:
 
 
 def test_a_recheck_finds_all_well_and_mends_a_blob_that_is_gone(walked: Ran, home: Home, cloud: Cloud) -> None:
-    assert home.luigi("UploadBlob", "--recheck").made == []
+    well = home.luigi("UploadBlob", "--recheck")
+    assert well.made == []
+    assert "UploadBlob: the blob still is what the receipt says" in well.said
     with cloud.container("images") as container:
         container.delete_blob("flight-compute-debian13-1.0.0.vhd")
     assert home.luigi("UploadBlob").made == []
@@ -136,7 +141,7 @@ def test_an_edited_post_line_runs_from_the_disk_on_and_never_over_what_was_sent(
     assert "scripts: + echo edited > /etc/edited" in home.flight("show", "walk").said
     ran = home.luigi("UploadImage")
     assert ran.code == 30
-    assert ran.made == ["RenderKickstart", "BuildImage", "PrepareImage", "ConvertImage"]
+    assert ran.made == ["RenderKickstart", "BuildImage", "PrepareImage", "ConvertImage", "CertifyImage"]
     assert "holds something else" in ran.said
     assert "Traceback" not in ran.said
     told = home.luigi("UploadImage", "--replace")

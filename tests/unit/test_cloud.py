@@ -21,7 +21,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from flight.workflows import settings
 from flight.workflows.cloud import names
 from flight.workflows.cloud.endpoint import REHEARSAL_KEY, AnyToken, Cloud, cloud_of
-from flight.workflows.cloud.refusal import code_of, is_passing, refused
+from flight.workflows.cloud.refusal import BY_STATUS, FIXES, code_of, is_passing, refused
 from flight.workflows.kit.errors import ConfigError
 
 AZURE = settings.Azure(cloud="public", account="mystore")
@@ -143,7 +143,7 @@ def test_a_name_that_azure_takes_is_taken(kind: str, name: str) -> None:
 def test_a_name_that_azure_refuses_is_refused_with_the_rule_in_words(kind: str, name: str) -> None:
     with pytest.raises(ConfigError, match=f"no name for an? {kind}") as refusal:
         names.check_name(kind, name)
-    assert refusal.value.fix == f"it takes {names.RULES[kind].words}"
+    assert refusal.value.fix == f"give {names.RULES[kind].words}"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def manager(status: int, code: str) -> HttpResponseError:
         ),
         pytest.param(manager(403, "AuthorizationFailed"), "AuthorizationFailed", "Contributor", id="no role"),
         pytest.param(manager(401, "InvalidAuthenticationToken"), "401", "az login", id="bad token"),
-        pytest.param(manager(400, "Novel"), "400 Novel: Novel in words.", "", id="a code never heard of"),
+        pytest.param(manager(400, "Novel"), "400 Novel: Novel in words.", "activity log", id="a code never heard of"),
         pytest.param(
             ClientAuthenticationError(
                 "DefaultAzureCredential failed.\n\tAzureCliCredential: Azure CLI not found on path"
@@ -250,6 +250,17 @@ def test_a_refusal_says_what_azure_said_and_what_to_do(error: AzureError, why: s
     assert why in found.why
     assert "\n" not in found.why
     assert fix in found.fix
+
+
+@pytest.mark.parametrize("code", FIXES)
+def test_a_known_code_has_its_own_fix_with_the_names_filled_in(code: str) -> None:
+    fix = refused(manager(400, code), "make the image", cloud=PUBLIC, group="mygroup", location="westeurope").fix
+    assert fix == FIXES[code].replace("{group}", "mygroup").replace("{location}", "westeurope")
+
+
+@pytest.mark.parametrize("status", BY_STATUS)
+def test_an_unknown_code_has_the_fix_of_its_status(status: int) -> None:
+    assert refused(manager(status, "Novel"), "make the image", cloud=PUBLIC).fix == BY_STATUS[status]
 
 
 def test_a_rehearsal_that_does_not_answer_is_to_be_started() -> None:

@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trees import DEBIAN, el
 
 from flight.workflows import digest, pipeline, prepare, vhd
+from flight.workflows.certify.certifying import Asked, judge_snapshot
 from flight.workflows.cloud.names import blob_name, image_name
 from flight.workflows.image import WantedImage
-from flight.workflows.install import bootstrap, configure, debian, grub, sources
+from flight.workflows.install import configure, grub
+from flight.workflows.install.debian import bootstrap, sources
+from flight.workflows.install.debian import family as debian
 from flight.workflows.install.layout import plan_layout, render_fstab
 from flight.workflows.kickstart.plan import Bootloader, InstallPlan, Packages, Partition
+from flight.workflows.recipe.values import CLAIMS
 from flight.workflows.stage import Stage
 from flight.workflows.upload.receipt import Identity
 
@@ -59,8 +64,8 @@ def disk_step(folder: Path) -> Any:
         ],
         "fstab": render_fstab(layout),
         "grub": configure.render_grub_defaults(PLAN),
-        "stub": grub.render_stub(layout),
-        "search": grub.render_search(layout),
+        "stub": grub.render_stub(layout, debian.GRUB),
+        "search": grub.render_search(layout, debian.GRUB),
         "hosts": configure.render_hosts("localhost"),
         "keyboard": debian.render_keyboard("us"),
     }
@@ -79,6 +84,14 @@ def convert_step(folder: Path) -> Any:
     return {"found": {**found, "shares_blocks": None}, "digest": digest.digest(disk)}
 
 
+def certify_step(folder: Path) -> Any:
+    asked = Asked(("V1", "V2"), claims=tuple(CLAIMS))
+    return {
+        name: {each.rule.id: f"{each.status}, {each.severity}" for each in judge_snapshot(snapshot, asked).judged}
+        for name, snapshot in (("debian", DEBIAN), ("el 9", el(9)))
+    }
+
+
 def blob_step(folder: Path) -> Any:
     identity = Identity("sha256:0123", 4 << 20, "0123456789ab", "fixed", "1.0.0")
     return {"name": blob_name("fixed", "1.0.0"), "metadata": identity.metadata(sealed=True)}
@@ -95,6 +108,7 @@ STEPS: dict[type[Stage], Callable[[Path], Any]] = {
     pipeline.BuildImage: disk_step,
     pipeline.PrepareImage: prepare_step,
     pipeline.ConvertImage: convert_step,
+    pipeline.CertifyImage: certify_step,
     pipeline.UploadBlob: blob_step,
     pipeline.UploadImage: image_step,
 }

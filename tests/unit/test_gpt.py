@@ -157,6 +157,16 @@ def test_a_wrong_backup_is_named_and_written_anew(at: int, said: str) -> None:
     assert grown(disk, 8192) == make_disk(8192, (2048, 4095))
 
 
+@pytest.mark.parametrize("size", [64, 1 << 20], ids=["too small to be one", "more than anybody has"])
+def test_entries_that_cannot_be_are_an_error(size: int) -> None:
+    disk = make_disk(8192, (2048, 4095))
+    header = gpt.parse_header(bytes(disk[512:1024]))
+    put(disk, 1, gpt.pack_header(replace(header, entry_size=size)))
+    with pytest.raises(FlightError) as caught:
+        gpt.read_table(reader(disk))
+    assert caught.value.why == f"its header claims 128 entries of {size} bytes"
+
+
 def test_a_backup_of_another_table_is_named() -> None:
     disk = make_disk(8192, (2048, 4095))
     put(disk, 8191, bytes(make_disk(8192, (2048, 5000))[-512:]))

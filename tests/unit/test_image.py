@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from flight.workflows import image
 from flight.workflows.cloud.endpoint import Cloud
 from flight.workflows.image import (
     ImagePlace,
@@ -20,9 +19,8 @@ from flight.workflows.image import (
     image_place,
     recheck,
     register,
-    short_location,
 )
-from flight.workflows.kit.errors import ConfigError, FlightError, ProgramError, RemoteError
+from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
 from flight.workflows.upload.receipt import Receipt, place_in
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -230,13 +228,6 @@ def test_a_receipt_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "short"), [("West Europe", "westeurope"), ("westeurope", "westeurope"), ("East US 2", "eastus2")]
-)
-def test_a_region_is_known_by_its_short_name(location: str, short: str) -> None:
-    assert short_location(location) == short
-
-
-@pytest.mark.parametrize(
     "wrong",
     [{"name": "-x"}, {"resource_group": "g."}, {"location": "west/europe"}],
     ids=["name", "group", "location"],
@@ -244,13 +235,3 @@ def test_a_region_is_known_by_its_short_name(location: str, short: str) -> None:
 def test_a_place_with_a_name_that_azure_refuses_is_an_error(wrong: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         image_place(CLOUD, **{"resource_group": "flight", "name": "demo-1", "location": "westeurope", **wrong})
-
-
-def test_a_folder_that_is_in_no_repository_has_an_unknown_commit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def no_git(argv: list[str], **_: Any) -> None:
-        raise ProgramError("could not find the source commit", why="fatal: not a git repository")
-
-    monkeypatch.setattr(image, "run", no_git)
-    assert image.source_commit(tmp_path) == "unknown"

@@ -111,8 +111,42 @@ def test_packages_are_planned() -> None:
     entries = [{"line": 2, "text": "a"}, {"line": 3, "text": "-b"}]
     plan = planned(answer(entries=entries, names=["a"], excluded=["b"], exclude_weak=True, languages="en:de"))
     assert plan.packages == Packages(
-        ("a",), excluded=("b",), recommends=False, languages=("en", "de"), where=Where("ours.ks", 1)
+        ("a",),
+        excluded=("b",),
+        recommends=False,
+        languages=("en", "de"),
+        where=Where("ours.ks", 1),
+        entries=(("a", Where("ours.ks", 2)), ("b", Where("ours.ks", 3))),
     )
+
+
+def test_an_empty_list_of_packages_is_where_it_starts() -> None:
+    plan = planned(answer(no_core=True), dataclasses.replace(RECIPE, family="el", release="9"))
+    assert (plan.packages.groups, plan.packages.where) == ((), Where("ours.ks", 1))
+
+
+def test_a_package_and_a_group_know_their_lines_which_decide_nothing() -> None:
+    lines = ["a", "@core --nodefaults", "-b"]
+    entries = [{"line": number, "text": text} for number, text in enumerate(lines, 2)]
+    packages = planned(answer(entries=entries, names=["a"])).packages
+    assert [packages.where_of(name).line for name in ("a", "core", "b", "else")] == [2, 3, 4, 1]
+    assert packages.where_of("else", "b", "a").line == 4
+    assert "entries" not in as_facts(packages)
+
+
+@pytest.mark.parametrize(
+    ("given", "rules"),
+    [
+        pytest.param({}, ("--service=ssh",), id="ssh comes in anyway"),
+        pytest.param({"services": ["ssh", "http"], "ports": ["443:tcp"], "trusts": ["eth1"]},
+                     ("--trust=eth1", "--port=443:tcp", "--service=ssh", "--service=http"), id="what is opened"),
+        pytest.param({"remove_services": ["ssh"]}, ("--remove-service=ssh",), id="unless it is taken out"),
+    ],
+)  # fmt: skip
+def test_the_firewalls_options_are_planned(given: dict[str, list[str]], rules: tuple[str, ...]) -> None:
+    none = {name: [] for name in ("services", "ports", "trusts", "remove_services")}
+    plan = planned(answer(command("firewall", enabled=True, **{**none, **given})))
+    assert plan.firewall_rules == rules
 
 
 def test_words_services_and_network_are_planned() -> None:

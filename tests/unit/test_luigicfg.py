@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import configparser
+import warnings
 from pathlib import Path
 
 import pytest
 from luigi.configuration import LuigiConfigParser
+from luigi.interface import core
+from luigi.retcodes import retcode
 
 from flight.workflows import luigicfg
 from flight.workflows.kit.errors import ConfigError
@@ -47,6 +50,12 @@ def test_a_text_that_is_no_luigi_cfg_is_told_with_its_line_and_what_would_do(
     told = luigicfg.unreadable(caught.value)
     assert what in told.what
     assert fix in told.fix
+
+
+def test_what_else_may_be_wrong_with_a_luigi_cfg_is_quoted() -> None:
+    told = luigicfg.unreadable(configparser.Error("something new"))
+    assert (told.what, told.why) == ("luigi.cfg cannot be read", "something new")
+    assert "flight init" in told.fix
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,45 @@ def test_the_luigi_cfg_that_is_shipped_is_in_order(luigi_cfg: Path, monkeypatch:
     assert luigicfg.config_path() == luigi_cfg
     assert luigicfg.read_sections(own=OWN)
     luigicfg.check_luigis_sections()
+
+
+def test_without_a_luigi_cfg_paths_start_in_the_current_folder(
+    luigi_cfg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LUIGI_CONFIG_PATH", raising=False)
+    monkeypatch.chdir(luigi_cfg.parent)
+    assert luigicfg.config_path() is None
+    assert luigicfg.base_folder() == luigi_cfg.parent
+    with pytest.raises(ConfigError, match=r"there is no luigi\.cfg") as caught:
+        luigicfg.wanted_path("it says which work folder to clean")
+    assert caught.value.why == f"it says which work folder to clean, and {luigi_cfg.parent} holds none"
+    assert "`flight init`" in caught.value.fix
+
+
+def test_a_luigi_cfg_is_where_paths_start(luigi_cfg: Path) -> None:
+    luigi_cfg.write_text("[image]\n")
+    assert luigicfg.base_folder() == luigi_cfg.parent
+    assert luigicfg.wanted_path("whatever") == luigi_cfg
+
+
+def test_a_luigi_cfg_that_is_named_and_not_there_is_an_error(luigi_cfg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    luigi_cfg.write_text("[image]\n")
+    monkeypatch.setenv("LUIGI_CONFIG_PATH", "/no/such/luigi.cfg")
+    with pytest.raises(ConfigError, match="LUIGI_CONFIG_PATH names a file that is not there") as caught:
+        luigicfg.config_path()
+    assert "/no/such/luigi.cfg" in caught.value.why
+
+
+def test_what_luigi_cfg_does_not_say_of_luigi_is_preset_and_what_it_says_holds(
+    luigi_cfg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(monkeypatch, luigi_cfg, "[retcode]\ntask_failed = 3\n[core]\nlog-level = DEBUG\ndefault-scheduler-host = h\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Luigi's, of the hyphen
+        luigicfg.read_sections(own=OWN)
+        level, host = core().log_level, core().scheduler_host
+    assert (retcode().task_failed, retcode().scheduling_error) == (3, 35)
+    assert (level, host, core().no_lock) == ("DEBUG", "h", True)
 
 
 def test_a_luigi_cfg_that_luigi_would_pass_over_in_silence_is_an_error(

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from flight.workflows import recipe as recipes
+from flight.workflows.install.el.sources import RELEASES
 from flight.workflows.kit.errors import RecipeError
 from flight.workflows.recipe import Azure, Disk, Repository, Sources, VendorFile
+from flight.workflows.recipe.reading import AZURES_DEBIAN
+from flight.workflows.recipe.values import EL_RELEASES
 
 SHIPPED = Path(__file__).parents[2] / "kickstarts"
 KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQGN\n-----END PGP PUBLIC KEY BLOCK-----\n"
@@ -34,7 +37,8 @@ def test_the_smallest_recipe_names_a_release(folder: Path) -> None:
     written(folder, 'release = "trixie"\n')
     recipe = recipes.load("ours", [folder])
     assert (recipe.name, recipe.family, recipe.release, recipe.kickstart) == ("ours", "debian", "trixie", "ours.ks.j2")
-    assert (recipe.disk, recipe.azure, recipe.sources) == (Disk(32), Azure("V2"), Sources())
+    azures = Sources(f"{AZURES_DEBIAN}/debian", f"{AZURES_DEBIAN}/debian-security")
+    assert (recipe.disk, recipe.azure, recipe.sources) == (Disk(32), Azure("V2"), azures)
     assert not recipe.post_network
 
 
@@ -81,7 +85,7 @@ stays = true
     assert recipe.disk.size_gib == 64
     assert recipe.azure.generation == "V1"
     assert recipe.sources.archive == "https://mirror.example/debian"
-    assert recipe.sources.security == Sources().security
+    assert recipe.sources.security == f"{AZURES_DEBIAN}/debian-security"
     assert recipe.sources.components == ("main", "contrib")
     assert recipe.variables == {"packages": ["a", "b"]}
     assert recipe.where("release").line == 6
@@ -110,6 +114,8 @@ def test_a_plain_kickstart_will_do(folder: Path) -> None:
 
 
 FILE = 'release = "trixie"\n[[files]]\nsource = "motd"\nto = "/etc/motd"\n'
+EL = 'family = "el"\nrelease = "9"\n'
+URL = 'url = "https://v.example"\nkey = "keys/vendor.asc"\n'
 REPOSITORY = """release = "trixie"
 [[repositories]]
 name = "vendor"
@@ -129,10 +135,35 @@ FAULTS = {
     "not a table": ('release = "trixie"\ndisk = 3\n', 2, "give a table"),
     "not a list": ('release = "trixie"\n[sources]\ncomponents = "main"\n', 3, "give a list"),
     "not a list of texts": ('release = "trixie"\n[sources]\ncomponents = [1]\n', 3, "a list of texts"),
-    "disk too small": ('release = "trixie"\n[disk]\nsize_gib = 0\n', 3, "not from 1 to 1023"),
-    "disk too large": ('release = "trixie"\n[disk]\nsize_gib = 1024\n', 3, "not from 1 to 1023"),
-    "family": ('release = "trixie"\nfamily = "arch"\n', 2, "not one of debian, el"),
-    "generation": ('release = "trixie"\n[azure]\ngeneration = "V3"\n', 3, "not one of V1, V2"),
+    "gallery version": ('release = "trixie"\n[gallery]\nversion = "1.0"\n', 3, "three whole numbers with dots between"),
+    "gallery number": ('release = "trixie"\n[gallery]\nversion = "1.0.2147483648"\n', 3, "has a number too large"),
+    "no such day": ('release = "trixie"\n[gallery]\nend_of_life = "2027-02-30"\n', 3, "there is no such day"),
+    "not a day": ('release = "trixie"\n[gallery]\nend_of_life = "soon"\n', 3, "it takes a date, like 2031-12-31"),
+    "a day as toml has it": ('release = "trixie"\n[gallery]\nend_of_life = 2031-12-31\n', 3, "not text in quotes"),
+    "region twice": (
+        'release = "trixie"\n[gallery]\nregions = ["westeurope", "West Europe"]\n',
+        3,
+        "the region 'westeurope' is given twice",
+    ),
+    "not a region": ('release = "trixie"\n[gallery]\nregions = ["west-europe"]\n', 3, "names of regions"),
+    "no replicas": ('release = "trixie"\n[gallery]\nreplicas = 0\n', 3, "it takes 1 to 100"),
+    "storage": ('release = "trixie"\n[gallery]\nstorage = "tape"\n', 3, "it takes one of Standard_LRS"),
+    "offer": ('release = "trixie"\n[gallery]\noffer = "linux."\n', 3, "no dot at its end"),
+    "definition": ('release = "trixie"\n[gallery]\ndefinition = "-x"\n', 3, "a letter or digit at both ends"),
+    "security not claimed": (
+        'release = "trixie"\n[gallery]\nsecurity_type = "TrustedLaunchSupported"\n',
+        3,
+        "says what is not claimed (add trusted-launch to [certify] claims",
+    ),
+    "security of generation 1": (
+        'release = "trixie"\n[azure]\ngeneration = "V1"\n[gallery]\nsecurity_type = "ConfidentialVMSupported"\n',
+        5,
+        "is for generation V2 only",
+    ),
+    "disk too small": ('release = "trixie"\n[disk]\nsize_gib = 0\n', 3, "it takes 1 to 1023"),
+    "disk too large": ('release = "trixie"\n[disk]\nsize_gib = 1024\n', 3, "it takes 1 to 1023"),
+    "family": ('release = "trixie"\nfamily = "arch"\n', 2, "it takes one of debian, el"),
+    "generation": ('release = "trixie"\n[azure]\ngeneration = "V3"\n', 3, "it takes one of V1, V2"),
     "syntax": ('release = "trixie"\nsyntax = "EL9"\n', 2, "syntax = 'EL9' is refused"),
     "kickstart not there": ('release = "trixie"\nkickstart = "no.ks"\n', 2, "no kickstart no.ks beside the recipe"),
     "kickstart above": ('release = "trixie"\nkickstart = "../ours.ks.j2"\n', 2, "no kickstart"),
@@ -140,6 +171,12 @@ FAULTS = {
     "unnameable variable": ('release = "trixie"\n[variables]\na-b = 1\n', 3, "cannot name 'a-b'"),
     "variables no table": ('release = "trixie"\nvariables = 3\n', 2, "variables is not a table"),
     "sources no url": ('release = "trixie"\n[sources]\narchive = "mirror"\n', 3, "archive = 'mirror' is not a URL"),
+    "sources with a key of Debian's": (
+        'release = "trixie"\n[sources]\nkey = "keys/vendor.asc"\n', 3, "Debian's key comes in a package of this host"
+    ),
+    "sources nowhere": (
+        'release = "9"\nfamily = "el"\n[sources]\nkey = "keys/vendor.asc"\n', 3, "'archive' is missing"
+    ),
     "file above": (FILE.replace('"motd"', '"../motd"'), 3, "lies outside the recipe's folder"),
     "file elsewhere": (FILE.replace('"motd"', '"/etc/hostname"'), 3, "lies outside the recipe's folder"),
     "file not there": (FILE.replace('"motd"', '"mott"'), 3, "there is no such file"),
@@ -183,6 +220,17 @@ FAULTS = {
     ),
     "repository variable": (REPOSITORY + 'user_from = "a b"\npassword_from = "P"\n', 7, "user_from = 'a b' is refused"),
     "repository twice": (REPOSITORY + REPOSITORY.partition("\n")[2], 8, "name = 'vendor' is given twice"),
+    "el of another release": (EL.replace('"9"', '"7"'), 2, "release = '7' is not built for Enterprise Linux"),
+    "el of a word": (EL.replace('"9"', '"9.x"'), 2, "release = '9.x' is not built for Enterprise Linux"),
+    "suite for el": (f'{EL}[[repositories]]\nsuite = "x"\nname = "v"\n{URL}', 4, "suite is for Debian only"),
+    "components for el": (f'{EL}[[repositories]]\nname = "v"\n{URL}components = []\n', 7, "components is for Debian only"),
+    "components of el": (f'{EL}[sources]\ncomponents = ["main"]\n', 4, "components is for Debian only"),
+    "security of el": (f'{EL}[sources]\nsecurity = "http://x"\n', 4, "security is for Debian only (leave it out)"),
+    "index of Debian": ('release = "trixie"\n[sources]\nsigned_index = true\n', 3, "is for Enterprise Linux only"),
+    "cost for Debian": (f"{REPOSITORY}cost = 5\n", 7, "cost is for Enterprise Linux only"),
+    "packages for Debian": (f'{REPOSITORY}include = ["x"]\n', 7, "include is for Enterprise Linux only"),
+    "no packages for Debian": (f'{REPOSITORY}exclude = ["x"]\n', 7, "exclude is for Enterprise Linux only"),
+    "index for Debian": (f"{REPOSITORY}signed_index = false\n", 7, "signed_index is for Enterprise Linux only"),
 }  # fmt: skip
 
 
@@ -221,8 +269,8 @@ def test_a_long_value_is_not_repeated_at_length(folder: Path) -> None:
 
 
 def test_a_recipe_is_text(folder: Path) -> None:
-    (folder / "ours.toml").write_bytes(b'release = "\xff"\n')
-    assert "not text in UTF-8" in str(recipes.problems(folder / "ours.toml")[0])
+    (folder / "ours.toml").write_bytes(b'title = "x"\nrelease = "\xff"\n')
+    assert "ours.toml:2: not text in UTF-8 (save it as UTF-8)" in str(recipes.problems(folder / "ours.toml")[0])
 
 
 def test_a_secret_in_a_url_is_not_repeated(folder: Path) -> None:
@@ -264,5 +312,63 @@ def test_what_the_project_ships_has_no_fault(name: str) -> None:
     assert recipes.problems(SHIPPED / f"{name}.toml") == []
 
 
-def test_the_project_ships_two_recipes() -> None:
-    assert recipes.names([SHIPPED]) == ["flight-compute-debian12", "flight-compute-debian13"]
+def test_the_project_ships_three_recipes() -> None:
+    assert recipes.names([SHIPPED]) == ["flight-compute-debian12", "flight-compute-debian13", "flight-compute-el9"]
+
+
+def test_enterprise_linux_names_its_mirror_and_the_key_of_its_packages(folder: Path) -> None:
+    given = f'{EL}[sources]\narchive = "https://mirror.example/el"\nkey = "keys/vendor.asc"\nsigned_index = true\n'
+    (folder / "ours.toml").write_text(given)
+    sources = recipes.load("ours", [folder]).sources
+    assert (sources.archive, sources.security, sources.signed_index) == ("https://mirror.example/el", "", True)
+    assert (sources.key, sources.key_sha256) == (str(folder / "keys/vendor.asc"), hashlib.sha256(KEY).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(f'{EL}[sources]\nkey = "keys/vendor.asc"\n', "'archive' is missing", id="no mirror"),
+        pytest.param(f'{EL}[sources]\narchive = "https://mirror.example/el"\n', "'key' is missing", id="no key"),
+        pytest.param('release = "trixie"\n[sources]\nkey = "keys/vendor.asc"\n', "Debian's key comes", id="Debian"),
+    ],
+)
+def test_each_family_wants_its_own_of_its_sources(folder: Path, text: str, said: str) -> None:
+    (folder / "ours.toml").write_text(text)
+    assert [finding.what for finding in recipes.problems(folder / "ours.toml") if said in finding.what]
+
+
+@pytest.mark.parametrize("release", ["8", "9", "10", "9.4", "10.0"])
+def test_a_release_of_enterprise_linux_may_be_a_minor_one(folder: Path, release: str) -> None:
+    given = (
+        f'family = "el"\nrelease = "{release}"\n[sources]\narchive = "https://m.example/"\nkey = "keys/vendor.asc"\n'
+    )
+    assert recipes.problems(written(folder, given)) == []
+
+
+def test_the_releases_are_those_that_the_installer_builds() -> None:
+    assert tuple(map(str, RELEASES)) == EL_RELEASES
+
+
+def test_nothing_is_said_of_a_family_s_keys_where_the_family_is_none(folder: Path) -> None:
+    path = written(folder, REPOSITORY.replace("[[", 'family = "arch"\n[[') + "cost = 5\n")
+    assert [finding.where.line for finding in recipes.problems(path)] == [2]
+
+
+def test_a_gallery_is_told_what_the_recipe_says(folder: Path) -> None:
+    said = """release = "trixie"
+[certify]
+claims = ["trusted-launch"]
+[gallery]
+publisher = "contoso"
+sku = "trixie-gen2"
+version = "2026.11.23"
+regions = ["North Europe", "eastus2"]
+replicas = 2
+end_of_life = "2031-12-31"
+security_type = "TrustedLaunch"
+"""
+    written(folder, said)
+    gallery = recipes.load("ours", [folder]).gallery
+    assert (gallery.publisher, gallery.offer, gallery.sku) == ("contoso", "linux", "trixie-gen2")
+    assert (gallery.version, gallery.regions, gallery.replicas) == ("2026.11.23", ("North Europe", "eastus2"), 2)
+    assert (gallery.end_of_life, gallery.security_type) == ("2031-12-31", "TrustedLaunch")

@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 from flight.workflows.kit.errors import ConfigError
-from flight.workflows.settings import Settings, check_version, parse_settings
+from flight.workflows.settings import SHIPPED, Settings, check_version, parse_settings
 
 TOP = Path(__file__).parents[2]
 BASE = Path("/somewhere")
@@ -33,6 +33,15 @@ def test_nothing_said_means_the_defaults_below_the_folder_of_luigi_cfg() -> None
 def test_a_setting_is_read_as_its_type(section: str, key: str, text: str, value: object) -> None:
     settings = parse_settings({section: {key: text}}, base=BASE)
     assert getattr(getattr(settings, section), key) == value
+
+
+def test_what_comes_with_flight_is_searched_last_and_once(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(SHIPPED)
+    assert parse_settings({}, base=BASE).paths.searched == (BASE / "kickstarts", SHIPPED)
+    assert parse_settings({}, base=SHIPPED.parent).paths.searched == (SHIPPED,)
+    first = parse_settings({"paths": {"recipes": f"{link}, mine"}}, base=BASE).paths
+    assert first.searched == first.recipes == (link, BASE / "mine")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import luigi
 import pytest
 
 from flight.workflows import show, stage
-from flight.workflows.settings import parse_settings
+from flight.workflows.settings import SHIPPED, parse_settings
 from flight.workflows.stage import Stage
 
 FACTS: dict[str, Any] = {}
@@ -130,6 +130,13 @@ def test_what_was_made_stands_in_a_table_with_what_to_do_next() -> None:
 
 def next_of(stage: Stage) -> str:
     return "\n".join(show.next_lines(stage, scheduler_url="http://127.0.0.1:1", recipes=Path("/mine")))
+
+
+def test_nobody_is_told_to_edit_what_was_installed() -> None:
+    luigi.build([bake()], local_scheduler=True, log_level="ERROR")
+    told = "\n".join(show.next_lines(bake(), scheduler_url="", recipes=SHIPPED))
+    assert "`flight init FOLDER` writes a recipe of your own" in told
+    assert "Edit" not in told
 
 
 def test_what_to_do_next_names_the_image_that_was_asked_for() -> None:

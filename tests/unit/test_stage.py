@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -221,8 +222,8 @@ def test_the_log_has_one_line_as_a_stage_starts_and_one_as_it_ends(caplog: pytes
         Boil(recipe="cup", version="1.0.0").run()
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
-    assert "starts (key " in lines[0]
-    assert "on disk, in" in lines[1]
+    assert re.fullmatch(r"Boil makes cup\.\w+ \(key [0-9a-f]{12}\)", lines[0])
+    assert re.fullmatch(r"Boil made cup\.\w+, \S+ \w+, in \d+\.\d s", lines[1])
 
 
 def test_recipe_and_version_alone_make_the_name_on_the_page() -> None:

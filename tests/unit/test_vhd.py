@@ -464,6 +464,26 @@ def test_what_reads_back_otherwise_is_an_error(tmp_path: Path, monkeypatch: pyte
     assert os.listdir(tmp_path) == ["a.raw"]
 
 
+def test_a_backup_of_the_table_that_was_not_written_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, honest = make_gpt(tmp_path / "a.raw", 8000), sparse.write_all
+    monkeypatch.setattr(
+        sparse, "write_all", lambda fd, content, at: honest(fd, content, at) if at != 8191 * 512 else None
+    )
+    with pytest.raises(FlightError, match="is not what was written") as caught:
+        vhd.convert(raw, tmp_path / "a.vhd")
+    assert caught.value.why == "the backup of its partition table: there is no GPT header"
+
+
+def test_a_dynamic_vhd_that_was_cut_short_is_no_raw_disk(tmp_path: Path) -> None:
+    fixed = layout.footer(4 * MIB, made=layout.EPOCH, uid=UID)
+    (tmp_path / "a.raw").write_bytes(fixed[:60] + layout.DYNAMIC.to_bytes(4, "big") + fixed[64:] + bytes(MIB))
+    with pytest.raises(FlightError, match="cannot become a VHD") as caught:
+        vhd.convert(tmp_path / "a.raw", tmp_path / "a.vhd")
+    assert caught.value.why == "it begins as a dynamic VHD that was cut short"
+
+
 # Inspection --------------------------------------------------------------------------------------------------------
 
 
@@ -475,7 +495,8 @@ def test_an_inspection_says_what_there_is_as_lines_and_as_json(tmp_path: Path) -
         "4.0 MiB (4194304 bytes)",
         "fixed, format 1.0",
         str(UID),
-        "qem2",
+        "the footer does not say when",
+        "flight, or qemu-img with force_size (qem2)",
         "sha256:abc",
         str(DISK_GUID),
         "'root'",

@@ -5,6 +5,7 @@ Sources: "Naming rules and restrictions for Azure resources"; "Naming and Refere
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,17 @@ RULES: Final = {
         80,
         "up to 80 letters, digits, '.', '_' and '-'; it starts with a letter or digit and ends with one, or with '_'",
     ),
+    "gallery": Rule(
+        r"[A-Za-z0-9]([A-Za-z0-9._]*[A-Za-z0-9])?",
+        80,
+        "up to 80 letters, digits, '.' and '_'; it starts and ends with a letter or digit",
+    ),
+    "image definition": Rule(
+        r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+        80,
+        "up to 80 letters, digits, '.', '_' and '-'; it starts and ends with a letter or digit",
+    ),
+    "SKU": Rule(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]", 64, "up to 64 letters, digits, '.', '_' and '-', no dot at its end"),
     "resource group": Rule(
         r"[\w.()-]*[\w()-]", 90, "up to 90 letters, digits, '.', '_', '-' and parentheses; it does not end with a dot"
     ),
@@ -64,7 +76,7 @@ def check_name(kind: str, name: str) -> str:
     if not rule.holds(name):
         raise ConfigError(
             f"'{name}' is no name for {'an' if kind[0] in 'aeiou' else 'a'} {kind} in Azure",
-            fix=f"it takes {rule.words}",
+            fix=f"give {rule.words}",
         )
     return name
 
@@ -77,6 +89,14 @@ def blob_name(recipe: str, version: str) -> str:
 def image_name(recipe: str, version: str) -> str:
     """RECIPE-VERSION, tamed as the blob's name is."""
     return check_name("image", _tame(recipe, version))
+
+
+def release_container(recipe: str, version: str) -> str:
+    """release-RECIPE-VERSION, tamed to a container's rules; what is too long ends in a hash of the whole of it."""
+    name = re.sub(r"[^a-z0-9]+", "-", f"release-{recipe}-{version}".lower()).strip("-")
+    if len(name) > RULES["container"].most:
+        name = f"{name[:54].strip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return check_name("container", name)
 
 
 def _tame(recipe: str, version: str) -> str:

@@ -63,6 +63,7 @@ BY_STATUS: Final = {
     429: "Azure asks for a pause: run it again in a few minutes",
     503: "Azure asks for a pause: run it again in a few minutes",
 }
+OTHERWISE: Final = "Azure's activity log in the portal, and its status page, say more"
 PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that say nothing about the request itself: the same request may do later."""
 
@@ -97,7 +98,7 @@ def refused(
 
     what = f"could not {could_not}"
     if isinstance(error, HttpResponseError) and error.status_code:
-        fix = FIXES.get(code_of(error)) or BY_STATUS.get(error.status_code, "")
+        fix = FIXES.get(code_of(error)) or BY_STATUS.get(error.status_code, OTHERWISE)
         return RemoteError(what, why=_said(error), fix=fix.format(group=group, location=location))
     if isinstance(error, ClientAuthenticationError):
         tried = _failed_logins(str(error))

@@ -1,4 +1,4 @@
-"""A look at this host: programs, guests, libguestfs's kernel, space, the work folder, and who listens where."""
+"""A look at this host: libguestfs's kernel, how guests run, space, the work folder, and who listens where."""
 
 from __future__ import annotations
 
@@ -18,118 +18,106 @@ from pathlib import Path
 from typing import Final
 
 from flight.workflows.doctor.verdict import (
+    NOT_OURS,
+    Device,
     Finding,
-    Need,
     Port,
     from_error,
     judge_acceleration,
     judge_debian13,
     judge_kernels,
     judge_port,
-    judge_program,
     judge_space,
+    judge_work,
 )
 from flight.workflows.hypervisor.connection import choose_uri, is_embedded
-from flight.workflows.hypervisor.probe import parse_version, probe
-from flight.workflows.kit.errors import FlightError, ProgramError
-from flight.workflows.kit.run import find, run
+from flight.workflows.hypervisor.probe import CACHE, probe
+from flight.workflows.kit.arriving import write_whole
+from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.server import Server, is_taken, owner
-from flight.workflows.settings import Programs, Settings
+from flight.workflows.recipe import Recipe
+from flight.workflows.settings import Settings
 
-ASK_S: Final = 20.0
 ANSWER_S: Final = 2.0
+MOST_ANSWER_BYTES: Final = 4096
+BOOT: Final = Path("/boot")
 FIRMWARE: Final = Path("/usr/share/qemu/firmware")
-TOOLS: Final = (
-    Need("sfdisk", "fdisk"),
-    Need("mkfs.ext4", "e2fsprogs", (1, 46)),
-    Need("mkfs.vfat", "dosfstools"),
-    Need("mcopy", "mtools"),
-    Need("setpriv", "util-linux"),
-    Need("unshare", "util-linux"),
-)
-"""Programs beside the configured ones. mkfs.ext4 is the one that knows `-d`, hash_seed and E2FSPROGS_FAKE_TIME."""
-ASKED_AS: Final = {"mkfs.ext4": "-V"}
-
-
-def configured(programs: Programs) -> tuple[Need, ...]:
-    return (
-        Need(programs.qemu_img, "qemu-utils", (2, 9)),
-        Need(programs.qemu_system, "qemu-system-x86", (7, 1)),
-        Need(programs.mmdebstrap, "mmdebstrap", (1, 3)),
-        Need(programs.virt_sysprep, "guestfs-tools", (1, 46)),
-        Need(programs.virt_sparsify, "guestfs-tools", (1, 46)),
-    )
-
-
-def look_at_host(settings: Settings) -> Iterator[Finding]:
-    """Everything but servers and cloud."""
-    yield look_at_root()
-    for need in (*configured(settings.programs), *TOOLS):
-        yield look_at_program(need)
-    yield look_at_work(settings.paths.work)
-    yield judge_space(_free_bytes(settings.paths.work), settings.paths.work)
-    yield judge_kernels(_kernels(Path("/boot")))
-    yield look_at_libvirt(settings.libvirt.uri)
-    yield look_at_firmware(FIRMWARE)
-    try:
-        acceleration = probe(settings.programs.qemu_system, settings.paths.work)
-    except FlightError as error:
-        yield from_error("KVM", error)
-    except OSError as error:
-        yield Finding("KVM", "fault", f"the probe's answer cannot be kept: {error}", "mend the work folder first")
-    else:
-        yield judge_acceleration(acceleration)
-        yield judge_debian13(acceleration, settings.image.recipe)
+KVM: Final = Path("/dev/kvm")
+WITHOUT_LIBVIRT: Final = "images are built without it, and cannot be booted here by the tests"
+SCHEDULER_PORT: Final = "[core] scheduler_port"
 
 
 def look_at_root() -> Finding:
     if os.geteuid() == 0:
         return Finding("root", "ok", "flight runs as root")
-    return Finding(
-        "root", "fault", f"flight runs as user {os.geteuid()}: images hold files of root's", "run flight as root"
-    )
-
-
-def look_at_program(need: Need) -> Finding:
-    try:
-        path = find(need.program, why="look at it")
-    except ProgramError:
-        return judge_program(need, path=None, version=None)
-    if not need.least:
-        return judge_program(need, path=path, version=None)
-    said: list[str] = []  # mke2fs tells its version on stderr
-    try:
-        asked = [path, ASKED_AS.get(Path(need.program).name, "--version")]
-        run(asked, why="ask its version", timeout_s=ASK_S, heard=said.append)
-    except ProgramError as error:
-        return from_error(need.program, error)
-    return judge_program(need, path=path, version=_version_in("\n".join(said)))
+    seen = f"flight runs as user {os.geteuid()}, and images hold files of root's"
+    return Finding("root", "fault", seen, "run flight as root (sudo)")
 
 
 def look_at_work(work: Path) -> Finding:
-    """By writing a file there."""
+    """By writing a file there, or where it would be made; nothing of that stays."""
+    there = _nearest(work)
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=work) as file:
+        with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"flight")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return Finding(
-            "work folder", "fault", f"cannot write to {work}: {error.strerror}", "set [paths] work in luigi.cfg"
-        )
-    return Finding("work folder", "ok", str(work))
+        return judge_work(work, error)
+    return judge_work(work, None)
+
+
+def look_at_space(work: Path) -> Finding:
+    """Free for us on the filesystem that holds the folder, whether or not it is there yet."""
+    there = _nearest(work)
+    room = os.statvfs(there)
+    return judge_space(shutil.disk_usage(there).free, room.f_favail if room.f_files else None, work)
+
+
+def look_at_kernels() -> Finding:
+    if BOOT.is_dir() and not os.access(BOOT, os.R_OK | os.X_OK):
+        return judge_kernels({BOOT: NOT_OURS})
+    return judge_kernels({path: _why_no_appliance(path) for path in sorted(BOOT.glob("vmlinuz-*"))})
+
+
+def look_at_guests(settings: Settings, recipe: Recipe | None) -> Iterator[Finding]:
+    """How guests run here: asked anew, by a tiny one. What is seen takes the place of what stages believe, if they do."""
+    with tempfile.TemporaryDirectory(prefix="flight-doctor-") as folder:
+        try:
+            found = probe(settings.programs.qemu_system, Path(folder))
+        except FlightError as error:
+            yield from_error("KVM", error)
+            return
+        seen = (Path(folder) / "cache" / CACHE).read_text()
+    believed = settings.paths.work / "cache" / CACHE
+    with contextlib.suppress(OSError):  # the work folder has a look of its own
+        if believed.exists() and believed.read_text() != seen:
+            write_whole(believed, seen)
+    yield judge_acceleration(found, kvm_device(KVM))
+    yield judge_debian13(found, recipe.release if recipe else "")
+
+
+def kvm_device(path: Path) -> Device:
+    """Opened, since in a container its mode says nothing."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return "absent"
+    except OSError:
+        return "closed"
+    return "there"
 
 
 def look_at_libvirt(configured_uri: str) -> Finding:
     """The binding, and for root's embedded driver the user that it insists on."""
     if importlib.util.find_spec("libvirt") is None:
-        return Finding("libvirt", "fault", "its Python binding is not installed", "pip install libvirt-python")
+        seen = f"its Python binding is not installed: {WITHOUT_LIBVIRT}"
+        return Finding("libvirt", "warning", seen, "nothing is needed for a walk; else pip install libvirt-python")
     uri = choose_uri(configured_uri)
     if is_embedded(uri) and os.geteuid() == 0 and not _is_user("libvirt-qemu"):
-        return Finding(
-            "libvirt", "fault", "the embedded driver needs the user libvirt-qemu", "install libvirt-daemon-system"
-        )
+        seen = f"its embedded driver needs the user libvirt-qemu: {WITHOUT_LIBVIRT}"
+        fix = "nothing is needed for a walk; else apt-get install libvirt-daemon-system"
+        return Finding("libvirt", "warning", seen, fix)
     return Finding("libvirt", "ok", f"guests are run through {uri.partition('?')[0]}")
 
 
@@ -137,7 +125,7 @@ def look_at_firmware(folder: Path) -> Finding:
     described = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     if any("uefi" in one.get("interface-types", ()) for one in described):
         return Finding("UEFI firmware", "ok", f"described in {folder}")
-    return Finding("UEFI firmware", "fault", f"there is none described in {folder}", "install ovmf")
+    return Finding("UEFI firmware", "fault", f"there is none described in {folder}", "apt-get install ovmf")
 
 
 def look_at_scheduler(url: str) -> Finding:
@@ -146,7 +134,7 @@ def look_at_scheduler(url: str) -> Finding:
     port = parts.port or 80
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/api/is_pause_enabled?data=%7B%7D", timeout=ANSWER_S) as answer:
-            is_luigid = "response" in json.load(answer)
+            is_luigid = "response" in json.loads(answer.read1(MOST_ANSWER_BYTES))
     except (urllib.error.HTTPError, ValueError, http.client.HTTPException):
         is_luigid = False
     except OSError as error:
@@ -156,13 +144,13 @@ def look_at_scheduler(url: str) -> Finding:
         return Finding("scheduler", "fault", f"{url} does not answer: {reason}", "check [core] in luigi.cfg")
     if is_luigid:
         return Finding("scheduler", "ok", f"it answers on {url}")
-    return judge_port("scheduler", port, "stranger", owner=owner(port))
+    return judge_port("scheduler", port, "stranger", owner=owner(port), setting=SCHEDULER_PORT)
 
 
 def _local_scheduler(port: int) -> Finding:
     start = "flight scheduler start (or run luigi with --local-scheduler)"
     who: Port = "silent" if is_taken(port) else "nobody"
-    return judge_port("scheduler", port, who, start=start, is_needed=True)
+    return judge_port("scheduler", port, who, owner=owner(port), start=start, is_needed=True)
 
 
 def look_at_servers(name: str, servers: Callable[[], Sequence[Server]]) -> Iterator[Finding]:
@@ -176,34 +164,30 @@ def look_at_servers(name: str, servers: Callable[[], Sequence[Server]]) -> Itera
         ours = server.pid() is not None
         who: Port = "ours" if ours and server.answers() else "silent" if ours else "nobody"
         if who == "nobody" and is_taken(server.port):
+            if other := server.of_another():
+                seen = f"127.0.0.1:{server.port} is taken by flight's own {server.name} of the work folder {other}"
+                yield Finding(f"{name} {server.name}", "fault", seen, server.way_out(other))
+                continue
             who = "stranger"
         start = f"flight {name} start; a stage that needs it starts it too"
-        yield judge_port(f"{name} {server.name}", server.port, who, owner=owner(server.port), start=start)
-
-
-def _version_in(text: str) -> tuple[int, ...]:
-    """The version after the word, or the first that stands anywhere: 'virt-sysprep 1.48.6', 'mke2fs 1.47.0 (5-Feb)'."""
-    return parse_version(text) or parse_version(f"version {_first_number(text)}")
-
-
-def _first_number(text: str) -> str:
-    return next((word.strip("(),") for word in text.split() if word[:1].isdigit() and "." in word), "")
-
-
-def _free_bytes(folder: Path) -> int:
-    """Free for us on the filesystem that holds the folder, whether or not it is there yet."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
-
-
-def _kernels(boot: Path) -> dict[Path, bool]:
-    return {
-        path: os.access(path, os.R_OK) and Path("/lib/modules", path.name.removeprefix("vmlinuz-")).is_dir()
-        for path in sorted(boot.glob("vmlinuz-*"))
-    }
+        yield judge_port(
+            f"{name} {server.name}", server.port, who, owner=owner(server.port), start=start, setting=server.setting
+        )
 
 
 def _is_user(name: str) -> bool:
     with contextlib.suppress(KeyError):
         return bool(pwd.getpwnam(name))
     return False
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # Path.exists() raises
+
+
+def _why_no_appliance(kernel: Path) -> str:
+    if not os.access(kernel, os.R_OK):
+        return NOT_OURS
+    modules = Path("/lib/modules", kernel.name.removeprefix("vmlinuz-"))
+    return "" if modules.is_dir() else f"has no modules in {modules}"

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from flight.workflows.cloud.endpoint import CONNECT_S, Cloud
 from flight.workflows.cloud.refusal import code_of, refused
-from flight.workflows.doctor.verdict import (
-    Finding,
-    from_error,
-    judge_account,
-    judge_clock,
-    judge_names,
-    judge_region,
-)
+from flight.workflows.doctor.network import asked, look_at_clock
+from flight.workflows.doctor.verdict import Finding, from_error, judge_account, judge_names, judge_region
 from flight.workflows.settings import Azure
 
 if TYPE_CHECKING:
@@ -31,15 +23,17 @@ QUICK: Final[dict[str, Any]] = {"connection_timeout": CONNECT_S, "read_timeout":
 
 
 def look_at_cloud(cloud: Cloud, azure: Azure) -> Iterator[Finding]:
-    """Names, login, clock, account, role and region; nothing is asked without a login that needs one."""
+    """Names, clock, login, account, role and region; without names and a login only the time is asked."""
     if not cloud.is_rehearsal:
-        names, login = judge_names(azure), look_at_login(cloud)
+        names = judge_names(azure)
         yield names
+        yield from look_at_clock(asked(cloud.manager)[1], whose="Azure's")  # one that is off has its login refused
+        login = look_at_login(cloud)
         yield login
         if names.is_fault or login.is_fault:
             return
     container = cloud.container(azure.container)
-    yield from look_at_account(container, cloud)
+    yield look_at_account(container, cloud)
     yield look_at_role(container, cloud)
     if not cloud.is_rehearsal:
         yield look_at_region(cloud, azure)
@@ -56,37 +50,19 @@ def look_at_login(cloud: Cloud) -> Finding:
     return Finding("login", "ok", f"Azure ({cloud.name}) gives us a token")
 
 
-def look_at_account(container: ContainerClient, cloud: Cloud) -> Iterator[Finding]:
-    """The account's kind as the storage itself tells it, and how far our clock is from the answer's Date."""
+def look_at_account(container: ContainerClient, cloud: Cloud) -> Finding:
+    """The account's kind as the storage itself tells it."""
     from azure.core.exceptions import AzureError
 
-    dates: list[str] = []
-
-    def note_date(response: Any) -> None:
-        dates.append(response.http_response.headers.get("Date", ""))
-
     try:
-        told: dict[str, Any] = container.get_account_information(raw_response_hook=note_date, **QUICK)
-        yield judge_account(
-            told.get("account_kind") or "", told.get("sku_name") or "", is_hierarchical=bool(told.get("is_hns_enabled"))
-        )
+        told: dict[str, Any] = container.get_account_information(**QUICK)
     except AzureError as error:
         if code_of(error) == "AuthorizationPermissionMismatch":
             seen = "this identity may not ask for its kind"
-            yield Finding("storage account", "warning", seen, "a role with getInfo on the blob service shows it")
-        else:
-            yield from_error("storage account", refused(error, "ask for the account's kind", cloud=cloud))
-    skew_s = skew_of(dates[-1] if dates else "", now_s=time.time())
-    if skew_s is not None:
-        yield judge_clock(skew_s)
-
-
-def skew_of(date: str, *, now_s: float) -> float | None:
-    """How far `now_s` (Unix time) is ahead of a Date header; None where the header does not read as one."""
-    try:
-        return now_s - email.utils.parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None
+            return Finding("storage account", "warning", seen, "a role with getInfo on the blob service shows it")
+        return from_error("storage account", refused(error, "ask for the account's kind", cloud=cloud))
+    kind, sku = told.get("account_kind") or "", told.get("sku_name") or ""
+    return judge_account(kind, sku, is_hierarchical=bool(told.get("is_hns_enabled")))
 
 
 def look_at_role(container: ContainerClient, cloud: Cloud) -> Finding:

@@ -59,7 +59,8 @@ def backing_format(disk: Path) -> str:
     known = FORMATS.get(disk.suffix.lower())
     if known is None:
         raise FlightError(
-            f"{disk} has an extension that says nothing of its format", fix=f"name it one of {', '.join(FORMATS)}"
+            f"{disk} has an extension that says nothing of its format",
+            fix=f"let its name end with one of {', '.join(FORMATS)}",
         )
     return known
 
@@ -124,7 +125,9 @@ def boot_to_login(
     problems = problems_on(clean_console(console.read_bytes()), stamp=name, expected=expected or Expected())
     if problems:
         raise FlightError(
-            f"{disk.name} ({firmware}) asks for a login, but is not what was booted", why="; ".join(problems)
+            f"{disk.name} ({firmware}) asks for a login, but is not what was booted",
+            why="; ".join(problems),
+            fix=f"read what its console said, in {console}",
         )
     return Boot(ended.seconds, console, ended.text, screenshot if ended.screenshot else None, acceleration)
 

@@ -101,24 +101,27 @@ def _make_root() -> None:
 
 
 def _reap_guests() -> None:
-    """Wait for daemonised QEMUs: we are pid 1 of our namespace, and libvirt waits 80 s for a zombie to go.
-
-    What libvirt waits for itself shares our session; a daemonised QEMU has left it.
-    """
-    ours = os.getsid(0)
+    """Wait for daemonised QEMUs: we are pid 1 of our namespace, and libvirt waits 80 s for a zombie to go."""
     while True:
-        for pid in _zombies_of_other_sessions(ours):
+        for pid in orphans_ended():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.05)
 
 
-def _zombies_of_other_sessions(session: int) -> Iterator[int]:
+def orphans_ended() -> Iterator[int]:
+    """Zombies among our children that nobody else waits for: they live in a session that another process began.
+
+    To daemonise, libvirt's child begins a session and ends at once, its child is the QEMU. The first of the two libvirt
+    waits for itself, and fails ("No child processes") where we were faster.
+    """
+    ours = os.getsid(0)
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, parent, _group, its_session = path.read_text().rpartition(")")[2].split()[:4]
-            if state == "Z" and int(parent) == os.getpid() and int(its_session) != session:
-                yield int(path.parent.name)
+            pid = int(path.parent.name)
+            state, parent, _group, session = path.read_text().rpartition(")")[2].split()[:4]
+            if state == "Z" and int(parent) == os.getpid() and int(session) not in (ours, pid):
+                yield pid
 
 
 def _answers(path: Path) -> bool:

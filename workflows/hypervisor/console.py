@@ -40,7 +40,7 @@ NO_BOOT_CODE = Sign(
     "no bootable device",
     r"No bootable device|BdsDxe: No bootable option or device was found",
     "has a disk that the firmware cannot boot from",
-    "BIOS needs boot code in the disk's first sector, UEFI an EFI system partition with EFI/BOOT/BOOTX64.EFI",
+    "give BIOS boot code in the disk's first sector, UEFI an EFI system partition with EFI/BOOT/BOOTX64.EFI",
 )
 
 FAILURES = (
@@ -48,7 +48,7 @@ FAILURES = (
         "kernel panic",
         r"Kernel panic - not syncing.*",
         "had a kernel panic",
-        "a panic about the root filesystem means a wrong root= or a driver missing in the initramfs",
+        "where the panic is about the root filesystem: look for a wrong root=, or a driver missing in the initramfs",
     ),
     Sign(
         "no root filesystem",
@@ -60,47 +60,52 @@ FAILURES = (
         "initramfs shell",
         r"^\(initramfs\)|^dracut:/#",
         "stopped at the initramfs's shell",
-        "the initramfs could not mount the root filesystem",
+        "see above it why the root filesystem was not mounted: a wrong root=, or a driver missing in the initramfs",
     ),
     Sign(
         "emergency mode",
         r"You are in emergency mode|Entering emergency mode|Press Enter for maintenance"
         r"|Give root password for maintenance|Cannot open access to console",
         "went into emergency mode",
-        "a line of /etc/fstab waits for something that is not there, or a filesystem is damaged",
+        "look for a line of /etc/fstab that waits for something that is not there, or a damaged filesystem",
     ),
-    Sign("systemd froze", r"Freezing execution.*", "has a systemd that froze", "the root filesystem is incomplete"),
+    Sign(
+        "systemd froze",
+        r"Freezing execution.*",
+        "has a systemd that froze",
+        "see above it what systemd missed: the root filesystem is incomplete",
+    ),
     Sign(
         "GRUB rescue",
         r"grub rescue>",
         "stopped at GRUB's rescue prompt",
-        "GRUB's core does not find its modules: the filesystem's UUID changed, or /boot/grub is gone",
+        "see whether the filesystem's UUID changed, or /boot/grub is gone: GRUB's core does not find its modules",
     ),
     Sign(
         "GRUB prompt",
         r"^grub>",
         "stopped at GRUB's prompt",
-        "GRUB found no grub.cfg, or nothing in it to boot",
+        "see whether grub.cfg is where GRUB looks for it, and has an entry to boot",
     ),
     Sign(
         "no kernel",
         r"error: (?:\S+:)?(?:you need to load the kernel first|invalid magic number|premature end of file"
         r"|invalid arch-dependent|bad shim signature|kernel too old).*",
         "has a kernel that GRUB cannot load",
-        "the kernel's file is missing, cut short or unsigned",
+        "see whether the kernel's file is missing, cut short or unsigned",
     ),
     NO_BOOT_CODE,
     Sign(
         "UEFI shell",
         r"UEFI Interactive Shell|^Shell>",
         "ended in the UEFI shell",
-        "the firmware found no EFI/BOOT/BOOTX64.EFI on an EFI system partition",
+        "put EFI/BOOT/BOOTX64.EFI on an EFI system partition: the firmware found none",
     ),
     Sign(
         "Secure Boot",
         r"prohibited by secure boot policy|Security Violation|BdsDxe: failed to \S+ Boot.*: Access Denied",
         "was refused by Secure Boot",
-        "a loader or kernel is not signed by a key that the firmware trusts",
+        "sign the loader and the kernel by a key that the firmware trusts, or turn Secure Boot off",
     ),
 )
 """Each ends a boot for good; none of them is printed by a boot that goes well."""

@@ -22,6 +22,7 @@ from flight.workflows.kit.progress import Progress, Told
 from flight.workflows.kit.run import run
 
 How = Literal["sign", "stalled", "late", "gone"]
+LOOK = "`flight doctor` tells what this host lacks; [libvirt] in luigi.cfg says how guests are run"
 STARTING_S = 120
 """What a worker may take beside the watching: libvirt asks QEMU for its capabilities first."""
 
@@ -100,7 +101,7 @@ def run_guest(
         timeout_s=timeout_s + STARTING_S,
         contained=is_embedded(chosen),
         heard=lambda line: _tell(line, told),
-        fix="flight doctor says what this host lacks to run guests",
+        fix=LOOK,
     )
     return read_ended(ran.out)
 
@@ -113,7 +114,7 @@ def read_ended(out: str) -> Ended:
             return Ended(**{**said["ended"], "last_lines": tuple(said["ended"]["last_lines"])})
         if "error" in said:
             raise ProgramError(said["error"]["what"], why=said["error"]["why"], fix=said["error"]["fix"])
-    raise ProgramError("the guest's worker ended without a word", why=out[-500:])
+    raise ProgramError("the program that runs the guest ended without a word", why=out[-500:].strip(), fix=LOOK)
 
 
 def read_order(text: str) -> Order:

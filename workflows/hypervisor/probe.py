@@ -19,6 +19,7 @@ from typing import Final
 from flight.workflows.kit.arriving import write_whole
 from flight.workflows.kit.errors import ProgramError
 from flight.workflows.kit.run import find, run
+from flight.workflows.kit.text import quoted
 
 WORD: Final = b"flight\n"
 DEBUG_CONSOLE: Final = 0xE9
@@ -31,6 +32,7 @@ DISK_BYTES: Final = 1 << 20
 """SeaBIOS does not boot from a disk of a single sector."""
 KVM_TIMEOUT_S: Final = 3.0
 TCG_TIMEOUT_S: Final = 30.0
+REINSTALL: Final = "reinstall qemu-system-x86 and seabios"
 CACHE: Final = "acceleration.json"
 STEADY_TCG: Final = (10, 0)
 """Under QEMU 7.2's emulation, guests with Debian 13's kernel crash at random; under 10.0 they do not."""
@@ -125,11 +127,10 @@ def _why_no_kvm(emulator: str, disk: Path) -> str:
 
 
 def _run_guest(argv: Sequence[str], *, timeout_s: float) -> None:
-    ran = run(
-        argv, why="run a tiny guest", timeout_s=timeout_s, ok=(EXIT_CODE,), fix="reinstall qemu-system-x86 and seabios"
-    )
+    ran = run(argv, why="run a tiny guest", timeout_s=timeout_s, ok=(EXIT_CODE,), fix=REINSTALL)
     if WORD.decode() not in ran.out:
-        raise ProgramError("could not run a tiny guest: it ended without its word", why=f"it said {ran.out!r}")
+        why = f"it said: {quoted(ran.out)}" if ran.out else "it said nothing"
+        raise ProgramError("could not run a tiny guest: it ended without its word", why=why, fix=REINSTALL)
 
 
 def _circumstances(emulator: str) -> str:

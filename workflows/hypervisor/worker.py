@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flight.workflows.hypervisor.connection import connected, is_embedded
 from flight.workflows.hypervisor.console import Console
 from flight.workflows.hypervisor.domain import DISK_TARGET
-from flight.workflows.hypervisor.guest import Ended, Order, read_order
+from flight.workflows.hypervisor.guest import LOOK, Ended, Order, read_order
 from flight.workflows.hypervisor.screenshot import photograph
 from flight.workflows.hypervisor.watch import Activity, StallWatch
 from flight.workflows.kit.errors import FlightError, ProgramError
@@ -27,7 +27,6 @@ TELL_EVERY_S: Final = 1.0
 SETTLE_S: Final = 0.5
 """After a sign, this much more of the console is waited for: a panic's words come in many lines."""
 QUOTED_LINES: Final = 15
-LOOK: Final = "`flight doctor` tells what this host lacks; [libvirt] in luigi.cfg says how guests are run"
 
 
 class Guest:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flight.workflows.install.layout import Layout, render_fstab
-from flight.workflows.kickstart.plan import InstallPlan, User, VendorFile
+from flight.workflows.kickstart.plan import InstallPlan, Network, User, VendorFile
 from flight.workflows.kit.errors import RecipeError
 
 SERIAL = re.compile(r"console=ttyS(\d+)(?:,(\d+))?")
@@ -80,6 +80,13 @@ def render_grub_defaults(plan: InstallPlan) -> str:
     return "\n".join(lines) + "\n"
 
 
+def networkd_file(network: Network) -> TreeFile:
+    """systemd.network(5): one interface by name. It sorts after what cloud-init and netplan write, and gives way to it."""
+    wanted = "yes" if network.ipv6 else "ipv4"
+    text = f"[Match]\nName={network.device}\n\n[Network]\nDHCP={wanted}\n"
+    return text_file(f"/etc/systemd/network/80-{network.device}.network", text)
+
+
 def useradd(user: User) -> list[str]:
     """The account as useradd makes it: locked, since no password is ever carried."""
     argv = ["useradd", "--create-home", "--shell", user.shell]
@@ -108,9 +115,9 @@ def _checked(file: VendorFile) -> bytes:
     found = hashlib.sha256(raw).hexdigest()
     if file.sha256 and found != file.sha256.lower():
         raise RecipeError(
-            f"the file {file.source} is another one than the recipe names",
-            why=f"its SHA-256 is {found}, the recipe says {file.sha256}",
-            fix="correct the digest after looking what changed",
+            f"the file {file.source} was changed while the build ran",
+            why=f"its SHA-256 was {file.sha256} when the recipe was read, and is {found} now",
+            fix="run it again: what depends on the file is made anew",
         )
     return raw
 
@@ -121,7 +128,10 @@ def key_files(plan: InstallPlan, passwd: str) -> Iterator[TreeFile]:
     for user in dict.fromkeys(key.user for key in plan.keys):
         keys = [key for key in plan.keys if key.user == user]
         if user not in homes:
-            raise RecipeError(f"{keys[0].where}: there is no user '{user}' to give a key to")
+            raise RecipeError(
+                f"{keys[0].where}: there is no user '{user}' to give a key to",
+                fix="add a user line, or the package that makes the account",
+            )
         _, _, uid, gid, _, home, _ = homes[user][:7]
         yield TreeFile(f"{home}/.ssh/", mode=0o700, owner=uid, group=gid)
         text = "".join(f"{key.key.strip()}\n" for key in keys)
@@ -135,7 +145,10 @@ def write_files(files: Iterable[TreeFile]) -> None:
         try:
             _write(each, _number(each.owner, users), _number(each.group, groups))
         except KeyError as error:
-            raise RecipeError(f"the file {each.path} shall belong to {error}, whom the system does not know") from None
+            raise RecipeError(
+                f"the file {each.path} shall belong to {error}, whom the system does not know",
+                fix="correct owner and group in [[files]], or add the package or user line that makes the account",
+            ) from None
         except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
             raise RecipeError(
                 f"{each.path} cannot be written into the system",
@@ -164,7 +177,7 @@ def _number(name: str, known: dict[str, int]) -> int:
 
 
 def _numbers(path: str) -> dict[str, int]:
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         return {"root": 0}
     rows = (line.split(":") for line in Path(path).read_text(errors="surrogateescape").split("\n"))
     return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[2].isdecimal()}

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flight.workflows.install import debian, grub, system
+from flight.workflows.install import grub, system
+from flight.workflows.install.debian import family as debian
 from flight.workflows.install.disk import to_qcow2, write_at, write_esp, write_filesystems, write_table
-from flight.workflows.install.inside import below
+from flight.workflows.install.el import family as el
 from flight.workflows.install.isolation import enclosed, from_inside
-from flight.workflows.install.layout import BIOS, EFI, plan_layout
+from flight.workflows.install.layout import BIOS, EFI, layout_faults, plan_layout
 from flight.workflows.install.times import clamp, clock_of
 from flight.workflows.kit.arriving import MARK, remove
 from flight.workflows.kit.errors import RecipeError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from flight.workflows.kickstart.plan import InstallPlan
     from flight.workflows.settings import Programs
 
-FAMILIES = {"debian": debian}
+FAMILIES = {"debian": debian, "el": el}
 
 
 def install_packages(
@@ -46,7 +47,7 @@ def install_packages(
             plan,
             to.absolute(),
             cache=cache.absolute(),
-            mmdebstrap=programs.mmdebstrap,
+            programs=programs,
             logs=log_to.absolute(),
             scratch=scratch.absolute(),
             environment={name: os.environ[name] for name in names if name in os.environ},
@@ -58,14 +59,19 @@ def install_packages(
         remove(scratch)
 
 
-def _family(plan: InstallPlan) -> Any:
+def refusals(plan: InstallPlan) -> list[str]:
+    """What this installer cannot do of what the plan asks, each with file and line; on another host it may be able to."""
     family = FAMILIES.get(plan.family)
     if family is None:
-        raise RecipeError(f"{plan.recipe}: the family '{plan.family}' cannot be installed without a virtual machine")
-    faults = [*family.problems(plan), *system.problems(plan)]
-    if faults:
+        return [f"{plan.recipe}: the family '{plan.family}' cannot be installed without a virtual machine"]
+    return [*family.problems(plan), *system.problems(plan), *layout_faults(plan)]
+
+
+def _family(plan: InstallPlan) -> Any:
+    """The module that knows the plan's family. Raises RecipeError, before anything is done, for what cannot be."""
+    if faults := refusals(plan):
         raise RecipeError(f"{plan.recipe} asks for what this installer cannot do", why="\n       ".join(faults))
-    return family
+    return FAMILIES[plan.family]
 
 
 def build_disk(
@@ -76,7 +82,6 @@ def build_disk(
     Needs root. Raises RecipeError (what cannot be honoured, a script that failed), SpaceError, ProgramError.
     """
     _family(plan)
-    plan_layout(plan)
     log_to.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=MARK, dir=to.parent))
     scratch.chmod(0o755)
@@ -109,12 +114,14 @@ def _build(
     machine = system.build_machine(plan, layout, root, scratch, clock)
     told(Progress(0, 0, "configuring the system"))
     system.configure_system(plan, layout, machine, family, log_to=log)
-    from_inside(root, grub.place_modules)
+    from_inside(root, grub.place_modules, family.GRUB)
     system.run_scripts(plan, machine, logs=logs, told=told)
-    kernels = family.make_bootable(plan, machine, log_to=log, told=told)
-    from_inside(root, system.finish, family.tidy_system)
-    boot, core = grub.bios_parts(machine, layout, scratch=scratch, log_to=log)
-    files = grub.efi_files(machine, layout, vendor=plan.family, scratch=scratch, log_to=log)
+    kernels = family.make_bootable(plan, layout, machine, log_to=log, told=told)
+    boot, core = grub.bios_parts(machine, layout, family.GRUB, scratch=scratch, log_to=log)
+    vendor, signed = family.efi_programs(root)
+    files = grub.efi_files(machine, layout, family.GRUB, signed, vendor=vendor, scratch=scratch, log_to=log)
+    from_inside(root, system.finish, family.tidy_system)  # no program of the system's runs from here on
+    family.label(plan, root, scratch=scratch, log_to=log)
     clamp(changes, since=started, to=epoch)
     told(Progress(0, 0, "writing the filesystems"))
     disk = scratch / "disk.raw"
@@ -131,6 +138,6 @@ def _build(
             for part in layout.parts
         ],
         "kernels": kernels,
-        "command_lines": system.command_lines(below(root, "/boot/grub/grub.cfg").read_text()),
+        "command_lines": family.command_lines(root),
         "virtual_bytes": plan.disk_gib << 30,
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from flight.workflows.gpt import SECTOR
 from flight.workflows.install import gpt
 from flight.workflows.install.inside import below, bind
-from flight.workflows.install.layout import MIB, ROOT, Layout, Placed, derived
+from flight.workflows.install.layout import EFI, MIB, ROOT, Layout, Placed, derived
+from flight.workflows.install.xfs import write_xfs
 from flight.workflows.kit.errors import ProgramError, RecipeError
 from flight.workflows.kit.run import run
 
@@ -111,22 +113,36 @@ def used_inodes(dumped: str) -> list[int]:
 def _field(name: str, dumped: str) -> str:
     found = re.search(rf"^{name}:\s+(\S+)", dumped, re.M)
     if found is None:
-        raise ProgramError(f"dumpe2fs does not say '{name}'")
+        raise ProgramError(f"dumpe2fs does not say '{name}'", fix="apt-get install --reinstall e2fsprogs")
     return found[1]
 
 
 def write_filesystems(
     disk: Path, layout: Layout, root: Path, *, scratch: Path, clock: Mapping[str, str], log_to: Path
 ) -> None:
-    """Write every ext4 of the layout. What has a partition of its own is covered in `root` by an empty folder first."""
-    empty = scratch / "empty"
-    empty.mkdir()
+    """Write every ext4 and XFS of the layout. What has a partition of its own is covered in `root` by an empty folder.
+
+    The EFI partition is written elsewhere: what packages put there would lie on the root filesystem, below its mount.
+    """
+    _cover(_own_folder(root, layout.at(EFI)), layout.at(EFI), scratch)
     for part in reversed(layout.filesystems):
         folder = _own_folder(root, part)
-        write_ext4(disk, part, folder, scratch=scratch, clock=clock, log_to=log_to)
-        settle_times(disk, part, epoch=int(clock["SOURCE_DATE_EPOCH"]))
+        if part.wanted.fstype == "xfs":
+            write_xfs(disk, part, folder, scratch=scratch, log_to=log_to)
+        else:
+            write_ext4(disk, part, folder, scratch=scratch, clock=clock, log_to=log_to)
+            settle_times(disk, part, epoch=int(clock["SOURCE_DATE_EPOCH"]))
         if part.wanted.mount != ROOT:
-            bind(empty, folder)
+            _cover(folder, part, scratch)
+
+
+def _cover(folder: Path, part: Placed, scratch: Path) -> None:
+    """Let the folder be an empty one, with its own owner, mode and labels."""
+    empty, was = scratch / f"{part.number}-empty", folder.stat()
+    empty.mkdir()
+    os.chown(empty, was.st_uid, was.st_gid)
+    shutil.copystat(folder, empty)
+    bind(empty, folder)
 
 
 def _own_folder(root: Path, part: Placed) -> Path:

@@ -26,6 +26,11 @@ What dpkg, useradd and setcap need. dac_read_search is not among them: it opens 
 LAST_CAPABILITY = 63
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """Bound from the host: mknod is refused in many containers."""
+LINKED_DEVICES = (
+    ("fd", "/proc/self/fd"),
+    *((name, f"/proc/self/fd/{n}") for n, name in enumerate(("stdin", "stdout", "stderr"))),
+)
+"""A shell's <(...) is a name below /dev/fd."""
 SYNCING_CALLS = (26, 74, 75, 162, 277, 306)
 """msync, fsync, fdatasync, sync, sync_file_range, syncfs on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 
@@ -95,7 +100,7 @@ def enter(machine: Mapping[str, Any]) -> None:
     for each in machine["mounts"]:
         _attach(each, below(root, each["at"]))
     for view in machine["views"]:
-        _equip(below(root, view), machine["devices"])
+        _equip(below(root, view), machine["devices"], linked=view not in machine["makes_links_itself"])
     for link, to in machine["links"]:
         below(root, link).parent.mkdir(parents=True, exist_ok=True)
         below(root, link).symlink_to(to)
@@ -172,7 +177,7 @@ def _attach(each: Mapping[str, Any], at: Path) -> None:
     bind(each["source"], at, writable=each["writable"])
 
 
-def _equip(root: Path, devices: Sequence[str]) -> None:
+def _equip(root: Path, devices: Sequence[str], *, linked: bool) -> None:
     """/dev, /proc and /sys of a root."""
     dev, proc, sys_ = (below(root, name) for name in ("dev", "proc", "sys"))
     for folder in (dev, proc, sys_):
@@ -183,6 +188,9 @@ def _equip(root: Path, devices: Sequence[str]) -> None:
     for name in DEVICES:
         (dev / name).touch()
         mount(f"/dev/{name}", dev / name, flags=BIND)
+    if linked:
+        for name, to in LINKED_DEVICES:
+            (dev / name).symlink_to(to)
     (dev / "pts").mkdir()
     mount("devpts", dev / "pts", "devpts", flags=NOSUID | NOEXEC, options="newinstance,ptmxmode=0666,mode=0620")
     (dev / "shm").mkdir()
@@ -200,12 +208,13 @@ def _become_root(root: Path) -> None:
     os.chdir("/")
 
 
-def lose_capabilities() -> None:
-    """Shrink the bounding set, and what this process holds, to `KEPT_CAPABILITIES`."""
+def lose_capabilities(wanted: Sequence[int] = ()) -> None:
+    """Shrink the bounding set, and what this process holds, to `KEPT_CAPABILITIES` and those `wanted`."""
+    every = {*KEPT_CAPABILITIES, *wanted}
     for number in range(LAST_CAPABILITY + 1):
-        if number not in KEPT_CAPABILITIES and _LIBC.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) == 1:
+        if number not in every and _LIBC.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) == 1:
             _checked(_LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "prctl")
-    kept = sum(1 << number for number in KEPT_CAPABILITIES)
+    kept = sum(1 << number for number in every)
     low, high = kept & 0xFFFFFFFF, kept >> 32
     header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     _checked(_LIBC.capset(header, struct.pack("=6I", low, low, 0, high, high, 0)), "capset")
@@ -234,10 +243,11 @@ def serve(machine: Mapping[str, Any], argv: Sequence[str], variables: Mapping[st
     try:
         enter(machine)
     except OSError as error:
-        print(f"the system cannot be entered: {error}", file=sys.stderr, flush=True)
+        at = f" ({error.filename})" if error.filename else ""
+        print(f"the system cannot be entered: {error.strerror or error}{at}", file=sys.stderr, flush=True)
         os._exit(126)
     ignore_syncs()
-    lose_capabilities()
+    lose_capabilities(machine["capabilities"])
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     child = os.fork()
     if child == 0:

@@ -59,7 +59,9 @@ class Machine:
 
     `root` becomes /; an `is_bare` one starts as an empty folder in memory. `mounts` are made in their order, `links`
     and `files` after them, in folders that vanish. `views` are the roots (/, a chroot below it) that get /dev, /proc
-    and /sys; `devices` are empty files below /dev. `network` reaches out through slirp4netns.
+    and /sys; `devices` are empty files below /dev. `network` reaches out through slirp4netns. `capabilities` are kept
+    beside the few that every program has: for the host's own programs only. /dev/fd and its like are left out in those
+    of the `views` where the program `makes_links_itself`.
     """
 
     root: Path
@@ -70,6 +72,8 @@ class Machine:
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     network: bool = False
+    capabilities: tuple[int, ...] = ()
+    makes_links_itself: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

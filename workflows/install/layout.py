@@ -15,8 +15,19 @@ NAMESPACE = uuid.UUID("6f8b9a0e-5b0f-5d0c-9d5e-0a4f3a1c7e21")
 MIB = 1 << 20
 BIOS_MIB, ESP_MIB, LEAST_ESP_MIB = 1, 128, 34
 """FAT32 needs 65,525 clusters, 34 MiB of them at 512 bytes."""
+LEAST_XFS_MIB = 300
+"""mkfs.xfs 6 makes none that is smaller."""
 ROOT, EFI, BIOS, SWAP = "/", "/boot/efi", "biosboot", "swap"
+NEEDED = {
+    ROOT: ("the system", "part / --fstype=ext4 --size=2048 --grow"),
+    EFI: ("UEFI (generation 2)", "part /boot/efi --fstype=efi --size=128"),
+    BIOS: ("BIOS (generation 1)", "part biosboot --fstype=biosboot --size=1"),
+}
+"""Partitions that every disk has: who needs each, and the line that makes it."""
 FAT_NAMES = ("efi", "vfat", "fat32")
+FILESYSTEMS = ("ext4", "xfs")
+LONGEST_LABELS = {"ext4": 16, "xfs": 12, "vfat": 11, "efi": 11}
+"""Source: mke2fs(8), mkfs.xfs(8), mkfs.fat(8)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Layout:
 
     @property
     def filesystems(self) -> tuple[Placed, ...]:
-        """Those with an ext4, a folder before what lies in it."""
+        """Those with an ext4 or XFS, a folder before what lies in it."""
         return tuple(sorted((p for p in self.parts if p.wanted.mount not in (BIOS, EFI)), key=lambda p: p.wanted.mount))
 
 
@@ -70,20 +81,29 @@ def derived(recipe: str, what: str) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, f"{recipe} {what}")
 
 
+def wanted_of(plan: InstallPlan) -> tuple[Partition, ...]:
+    """The plan's partitions, or the usual three."""
+    return plan.partitions or (
+        Partition(BIOS, BIOS, BIOS_MIB),
+        Partition(EFI, "efi", ESP_MIB),
+        Partition(ROOT, "ext4", 1024, grow=True),
+    )
+
+
+def layout_faults(plan: InstallPlan) -> list[str]:
+    """Why the disk cannot be laid out as asked, each with file and line."""
+    wanted = wanted_of(plan)
+    return [*_faults(wanted), *_space_faults(wanted, plan.disk_gib * 1024)]
+
+
 def plan_layout(plan: InstallPlan) -> Layout:
     """Where each partition lies: from 1 MiB, in the plan's order, in whole MiB, the last MiB left to GPT's backup.
 
     A plan without partitions gets the usual three. Raises RecipeError with every fault at once.
     """
-    wanted = plan.partitions or (
-        Partition(BIOS, BIOS, BIOS_MIB),
-        Partition(EFI, "efi", ESP_MIB),
-        Partition(ROOT, "ext4", 1024, grow=True),
-    )
-    size_mib = plan.disk_gib * 1024
-    faults = [*_faults(wanted), *_space_faults(wanted, size_mib)]
-    if faults:
+    if faults := layout_faults(plan):
         raise RecipeError(f"{plan.recipe}: the disk cannot be laid out as asked", why="\n       ".join(faults))
+    wanted, size_mib = wanted_of(plan), plan.disk_gib * 1024
     spare = size_mib - 2 - sum(part.size_mib for part in wanted)
     growing = sum(part.grow for part in wanted)
     parts, start = [], 1
@@ -101,11 +121,13 @@ def _faults(wanted: tuple[Partition, ...]) -> Iterator[str]:
         refused = _refusal(part)
         if refused:
             yield f"{part.where}: {refused}"
+        if len(part.label) > LONGEST_LABELS.get(part.fstype, 36):
+            yield f"{part.where}: a label of {part.fstype} has {LONGEST_LABELS[part.fstype]} letters at most"
         if mounts.count(part.mount) > 1:
             yield f"{part.where}: {part.mount} is there twice"
-    for mount, purpose in ((ROOT, "the system"), (EFI, "UEFI (generation 2)"), (BIOS, "BIOS (generation 1)")):
+    for mount, (purpose, line) in NEEDED.items():
         if mount not in mounts:
-            yield f"{wanted[0].where}: there is no partition {mount}, which {purpose} needs"
+            yield f"{wanted[0].where}: there is no partition {mount}, which {purpose} needs; add {line}"
 
 
 def _refusal(part: Partition) -> str:
@@ -120,17 +142,25 @@ def _refusal(part: Partition) -> str:
         return "/boot is kept on the root filesystem, where both boot loaders look for it"
     if not part.mount.startswith("/"):
         return f"'{part.mount}' is no place in the system (physical volumes and RAID are not built)"
-    return "" if part.fstype == "ext4" else f"{part.fstype} is not built by this installer; give ext4"
+    return "" if part.fstype in FILESYSTEMS else f"{part.fstype} is not built by this installer; give ext4 or xfs"
 
 
 def _space_faults(wanted: tuple[Partition, ...], size_mib: int) -> Iterator[str]:
     for part in wanted:
-        least = LEAST_ESP_MIB if part.mount == EFI else 1
+        least = LEAST_ESP_MIB if part.mount == EFI else LEAST_XFS_MIB if part.fstype == "xfs" else 1
         if part.size_mib < least:
             yield f"{part.where}: {part.mount} has {part.size_mib} MiB and needs {least} or more"
     total = sum(part.size_mib for part in wanted) + 2
     if total > size_mib:
         yield f"{wanted[-1].where}: the partitions take {total} MiB with the table, the disk has {size_mib}"
+
+
+def _fstab_rest(part: Partition) -> str:
+    """Type, options, and when it is checked: XFS is never, it mends itself when it is mounted."""
+    if part.fstype == "xfs":
+        return f"xfs {part.options or 'defaults'} 0 0"
+    options = part.options or ("errors=remount-ro" if part.mount == ROOT else "defaults")
+    return f"ext4 {options} 0 {1 if part.mount == ROOT else 2}"
 
 
 def render_fstab(layout: Layout) -> str:
@@ -141,6 +171,5 @@ def render_fstab(layout: Layout) -> str:
         if mount == EFI:
             lines.append(f"UUID={part.identifier} {EFI} vfat {part.wanted.options or 'umask=0077'} 0 1")
         elif mount != BIOS:
-            options = part.wanted.options or ("errors=remount-ro" if mount == ROOT else "defaults")
-            lines.append(f"UUID={part.identifier} {mount} ext4 {options} 0 {1 if mount == ROOT else 2}")
+            lines.append(f"UUID={part.identifier} {mount} {_fstab_rest(part.wanted)}")
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flight.workflows.install import configure, grub
+from flight.workflows.install import configure, grub, xfs
 from flight.workflows.install.configure import TreeFile, write_files
 from flight.workflows.install.inside import NAME_SERVER, below, overlay
 from flight.workflows.install.isolation import Bind, Machine, Volatile, from_inside
@@ -33,9 +33,13 @@ def problems(plan: InstallPlan) -> Iterator[str]:
     """What no installer without a virtual machine can honour, each with file and line."""
     for script in plan.scripts:
         if script.kind != "post":
-            yield f"{script.where}: %{script.kind} runs on the machine that installs, and here that is this one"
+            yield f"{script.where}: %{script.kind} runs on the machine that installs, and here that is this one; do it in %post"
         elif not script.in_chroot:
             yield f"{script.where}: %post --nochroot would run on this machine; run it in the system"
+    for part in plan.partitions:
+        why = xfs.refusal() if part.fstype == "xfs" else ""
+        if why:
+            yield f"{part.where}: {part.mount} as xfs: {why}; give ext4, which needs neither"
     if plan.network.bootproto != "dhcp":
         yield f"{plan.network.where}: --bootproto={plan.network.bootproto}: an image's address comes by DHCP"
 
@@ -104,7 +108,9 @@ def add_users(plan: InstallPlan, machine: Machine, *, log_to: Path) -> None:
         try:
             machine.run(configure.useradd(user), why=f"make the user '{user.name}'", log_to=log_to)
         except ProgramError as error:
-            raise RecipeError(f"{user.where}: the user '{user.name}' could not be made", why=error.why) from None
+            raise RecipeError(
+                f"{user.where}: the user '{user.name}' could not be made", why=error.why, fix="correct the user line"
+            ) from None
     if plan.root_locked:
         machine.run(["usermod", "--lock", "--expiredate", "", "root"], why="lock root's password", log_to=log_to)
     passwd = from_inside(machine.root, _read, "/etc/passwd")
@@ -112,21 +118,23 @@ def add_users(plan: InstallPlan, machine: Machine, *, log_to: Path) -> None:
 
 
 def _read(path: str) -> str:
-    return Path(path).read_text()
+    """Nothing for what is no file: a pipe would never end."""
+    return Path(path).read_text(errors="surrogateescape") if os.path.isfile(path) else ""
 
 
 def set_services(machine: Machine, verb: str, units: tuple[str, ...], *, where: Where, log_to: Path) -> None:
-    """systemctl disable or enable, without a running systemd. Raises RecipeError for a unit that does not exist."""
-    if not units:
-        return
-    try:
-        machine.run(["systemctl", verb, *units], why=f"{verb} services", log_to=log_to)
-    except ProgramError as error:
-        raise RecipeError(
-            f"{where}: a service could not be {verb}d: {', '.join(units)}",
-            why=error.why,
-            fix="correct the name, or add the package that brings it",
-        ) from None
+    """systemctl disable or enable, without a running systemd. Raises RecipeError for a unit to enable that does not exist."""
+    for unit in units:
+        try:
+            machine.run(["systemctl", verb, unit], why=f"{verb} services", log_to=log_to)
+        except ProgramError as error:
+            if verb == "disable" and "does not exist" in error.why:
+                continue  # what is not there does not start
+            raise RecipeError(
+                f"{where}: a service could not be {verb}d: {unit}",
+                why=error.why,
+                fix="correct the name, or add the package that brings it",
+            ) from None
 
 
 def run_scripts(plan: InstallPlan, machine: Machine, *, logs: Path, told: Told) -> list[str]:
@@ -201,9 +209,3 @@ def finish(tidy: Callable[[Path], None]) -> None:
     """Last touches, called with the tree for /: no trace of the build, no identity of a machine."""
     tidy(Path("/"))
     write_files([TreeFile("/etc/machine-id", mode=0o444)])
-
-
-def command_lines(grub_cfg: str) -> list[str]:
-    """The kernel's arguments of every menu entry, each once, in their order."""
-    lines = re.findall(r"^\s*linux\s+\S+\s+(.*)$", grub_cfg, re.M)
-    return list(dict.fromkeys(" ".join(line.split()) for line in lines))

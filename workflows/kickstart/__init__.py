@@ -4,7 +4,10 @@ recipe ─ render.py ─▶ text, with the way back to each template line
                         │
        syntax.py (ksread.py, pykickstart as a program) ─▶ statements
                         │
-       lint.py (what pykickstart lets pass) · planning.py (what a plan can express) ─▶ findings, or an InstallPlan
+       lint.py (what pykickstart lets pass) · honoured.py (what no plan can express)
+       shell.py (what no shell can read) ─▶ findings
+                        │
+       planning.py ─▶ an InstallPlan
 """
 
 from __future__ import annotations
@@ -54,10 +57,13 @@ def source_date_epoch() -> int:
     Source: reproducible-builds.org, "SOURCE_DATE_EPOCH". Raises ConfigError where it is not a number.
     """
     from flight.workflows.kit.errors import ConfigError
+    from flight.workflows.kit.text import quoted
 
     given = os.environ.get("SOURCE_DATE_EPOCH") or "0"
     if not given.isdecimal():
-        raise ConfigError(f"SOURCE_DATE_EPOCH = {given!r} is not a number of seconds", fix="give one like 1700000000")
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH = '{quoted(given)}' is not a number of seconds", fix="give one like 1700000000"
+        )
     return int(given)
 
 
@@ -78,21 +84,19 @@ def render_recipe(recipe: Recipe, *, version: str, mirrors: Mirrors, folders: Se
 
 
 def examine(rendered: Rendered, cache: Path | None) -> tuple[Statements, list[Finding]]:
-    """What a rendered kickstart says, and every fault: pykickstart's, the lint's, and what no plan can express."""
-    from flight.workflows.kickstart import lint, planning, syntax
+    """What a rendered kickstart says, and every fault: pykickstart's, the lint's, and what no plan or shell can take."""
+    from flight.workflows.kickstart import honoured, lint, shell, syntax
 
     statements = syntax.read_statements(rendered, cache)
     recipe = rendered.recipe
-    checked = lint.check_statements(statements, recipe)
-    return statements, sorted({*statements.faults, *checked, *planning.check_honoured(statements, recipe)})
+    checked = {*lint.check_statements(statements, recipe), *shell.check_scripts(statements, rendered)}
+    return statements, sorted({*statements.faults, *checked, *honoured.check_honoured(statements, recipe)})
 
 
 def mirrors_for(recipe: Recipe, mirror: str) -> Mirrors:
-    """The mirrors to build from: those named, else the host's own (Debian), else the recipe's."""
+    """The mirrors to build from. Debian: the one named, else the host's own; other families: the recipe's."""
     from flight.workflows.kickstart import mirrors
 
-    if mirror:
-        return mirrors.named_mirrors(mirror)
     if recipe.family == "debian":
-        return mirrors.host_mirrors()
+        return mirrors.named_mirrors(mirror) if mirror else mirrors.host_mirrors()
     return mirrors.Mirrors(recipe.sources.archive)

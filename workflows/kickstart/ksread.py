@@ -12,6 +12,8 @@ pykickstart's own parser stops at an unknown section, an open quote, a missing %
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import json
 import re
 import shlex
@@ -20,6 +22,7 @@ import warnings
 from typing import Any
 
 from pykickstart.errors import KickstartError  # type: ignore[import-untyped]
+from pykickstart.handlers.control import commandMap  # type: ignore[import-untyped]
 from pykickstart.parser import KickstartParser  # type: ignore[import-untyped]
 from pykickstart.version import makeVersion  # type: ignore[import-untyped]
 
@@ -40,6 +43,11 @@ SECRETS = (
     "currentLine",
 )
 """Values that are never passed on; the rest of the program learns only whether there was one."""
+ACCOUNTS = ("rootpw", "sshpw", "user")
+"""Commands of which no word is repeated but their options' names: a slip turns a password into any of them."""
+SECRET_OPTION = re.compile(r"--\w*(pas|md5|key|secret|token|plugin|org)")
+"""Options whose values are not repeated, in any command."""
+LEFT_OVER = "unrecognized arguments: "
 
 
 class Reader:
@@ -82,9 +90,36 @@ class Reader:
         try:
             found = self.handler.dispatcher(words, number)
         except REFUSALS as error:
-            self._fault(number, _said(error))
+            self._refused(number, words, error)
             return
         self.commands.append({"line": number, "name": words[0], "values": _values(found)})
+
+    def _refused(self, number: int, words: list[str], error: Exception) -> None:
+        """A fault in pykickstart's words; with them the line, and what may have been meant."""
+        said, hidden = _said(error), _hidden(words)
+        for secret, shown in hidden.items():
+            said = shown.join(re.split(rf"(?<!\w){re.escape(secret)}(?!\w)", said))
+        text = " ".join(hidden.get(word, word) for word in words)
+        self._fault(number, said, text="" if text in said else text, fix=self._fix(words, said))
+
+    def _fix(self, words: list[str], said: str) -> str:
+        known = self.handler.commands
+        if said.startswith("Unknown command"):
+            return self._other_command(words[0])
+        if said.startswith(LEFT_OVER):
+            parser = getattr(known.get(words[0]), "op", None)
+            options = [name for action in getattr(parser, "_actions", ()) for name in action.option_strings]
+            return _other_option(said.removeprefix(LEFT_OVER), options)
+        return "leave it out" if said.endswith("has been removed.") else ""
+
+    def _other_command(self, name: str) -> str:
+        """What to write for a command that this version does not know."""
+        if any(name in known for version, known in commandMap.items() if version > self.handler.version):
+            return "a newer version knows it: raise syntax in the recipe"
+        if any(name in known for known in commandMap.values()):
+            return "leave it out: this version knows it no more"
+        near = difflib.get_close_matches(name, self.handler.commands, n=2)
+        return f"did you mean {' or '.join(near)}?" if near else ""
 
     def _open_section(self, number: int, words: list[str]) -> None:
         name = words[0]
@@ -99,7 +134,7 @@ class Reader:
         try:
             self.parser.getSection(name).handleHeader(number, words)
         except REFUSALS as error:
-            self._fault(number, _said(error))
+            self._refused(number, words, error)
 
     def _section_line(self, number: int, line: str) -> None:
         assert self._open
@@ -150,11 +185,11 @@ class Reader:
         try:
             return shlex.split(line, comments=True)
         except ValueError as error:
-            self._fault(number, str(error))
+            self._fault(number, str(error), text=line.split()[0], fix="close the quotes, or take them out")
             return []
 
-    def _fault(self, number: int, said: str) -> None:
-        self.faults.append({"line": number, "said": said})
+    def _fault(self, number: int, said: str, *, text: str = "", fix: str = "") -> None:
+        self.faults.append({"line": number, "said": said, "text": text, "fix": fix})
 
     def result(self) -> dict[str, Any]:
         """All that was found, as JSON values; statements in the order of their lines."""
@@ -181,6 +216,26 @@ class Reader:
             "ignore_missing": bool(found.handleMissing),
             "no_core": bool(found.nocore),
         }
+
+
+def _other_option(given: str, options: list[str]) -> str:
+    """What to write for a word that a command has no place for."""
+    if not given.startswith("--"):
+        return "take it out; a value with spaces stands in quotes"
+    near = difflib.get_close_matches(re.split("[= ]", given)[0], options, n=1)
+    return f"did you mean {near[0]}?" if near else "take it out"
+
+
+def _hidden(words: list[str]) -> dict[str, str]:
+    """The words of a line that may hold a secret, each as it may be repeated."""
+    hidden: dict[str, str] = {}
+    for before, word in itertools.pairwise(filter(None, words)):
+        name, _, value = word.partition("=")
+        if not name.startswith("--"):
+            hidden |= {word: "…"} if words[0] in ACCOUNTS or SECRET_OPTION.match(before) else {}
+        elif value and (words[0] in ACCOUNTS or SECRET_OPTION.match(name)):
+            hidden[word] = f"{name}=…"
+    return hidden
 
 
 def _script(script: Any) -> dict[str, Any]:
@@ -226,7 +281,7 @@ def main() -> None:
     try:
         reader = Reader(asked["version"])
     except KickstartError as error:
-        json.dump({"faults": [{"line": 0, "said": _said(error)}]}, sys.stdout)
+        json.dump({"faults": [{"line": 0, "said": _said(error), "text": "", "fix": ""}]}, sys.stdout)
         return
     reader.read(asked["text"])
     json.dump(reader.result(), sys.stdout)

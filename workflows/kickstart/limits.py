@@ -49,7 +49,7 @@ def limited_environment() -> type[jinja2.Environment]:
         def _step(self) -> None:
             self.steps += 1
             if self.steps > MOST_STEPS:
-                raise TooMuch(f"more than {MOST_STEPS} rounds of loops and calls")
+                raise TooMuch(f"the template takes more than {MOST_STEPS} rounds of loops and calls")
 
         def _counted(self, values: Iterable[Any]) -> Iterator[Any]:
             for value in values:

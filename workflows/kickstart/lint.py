@@ -32,7 +32,7 @@ INTERPRETERS: Final = ("/bin/sh", "/bin/bash", "/usr/bin/sh", "/usr/bin/bash", "
 BROUGHT_BY: Final = {"python3": ("python3", "cloud-init"), "tcsh": ("tcsh",), "csh": ("tcsh",), "zsh": ("zsh",)}
 DEBIAN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9][A-Za-z0-9.+:~-]*)?")
 """A package, its architecture, its version. Source: Debian Policy 5.6.1, 5.6.8, 5.6.12."""
-RPM_NAME: Final = re.compile(r"[A-Za-z0-9][\w.+*?-]*")
+RPM_NAME: Final = re.compile(r"[A-Za-z0-9*][\w.+*?:~^-]*")
 
 MOUNT: Final = r"/|(/[\w.+-]+)+"
 """A path that fstab and systemd need not quote; pykickstart has taken out dots and double slashes."""
@@ -138,16 +138,18 @@ def _check_partition(part: Command) -> Iterator[Finding]:
         yield Finding(part.where, f"'{mount}' cannot be a filesystem of its own", "leave it out: it lies on /")
     for name, words in (("label", "label"), ("fsopts", "fsoptions")):
         if " " in (values[name] or ""):
-            yield Finding(part.where, f"--{words}='{quoted(values[name])}' holds a space", "leave it out")
+            yield Finding(part.where, f"--{words}='{quoted(values[name])}' holds a space", "take the space out")
     if values["fstype"] and values["fstype"] not in FILESYSTEMS:
-        yield Finding(part.where, f"there is no filesystem '{values['fstype']}'", f"one of {', '.join(FILESYSTEMS)}")
+        yield Finding(
+            part.where, f"there is no filesystem '{values['fstype']}'", f"give one of {', '.join(FILESYSTEMS)}"
+        )
     size = values["size"]
     if size is None and not values["recommended"] and not values["hibernation"]:
         yield Finding(part.where, f"'{mount}' has no --size", "give its size in MiB, with --grow for all that is left")
     elif size is not None and size <= 0:
         yield Finding(part.where, f"'{mount}' has --size={size}", "give its size in MiB, 1 or more")
     if values["maxSizeMB"] and values["maxSizeMB"] < (size or 0):
-        yield Finding(part.where, f"'{mount}' has --maxsize below --size", "raise it")
+        yield Finding(part.where, f"'{mount}' has --maxsize below --size", "raise --maxsize, or lower --size")
 
 
 def _check_growing(growing: list[Command]) -> Iterator[Finding]:
@@ -171,10 +173,12 @@ def check_addresses(statements: Statements, recipe: Recipe) -> Iterator[Finding]
     for command in statements.of("network"):
         for name in ("ip", "netmask", "gateway"):
             if command.values[name] and not _is_address(command.values[name]):
-                yield Finding(command.where, f"--{name}={command.values[name]} is not an IP address", "give one")
+                yield Finding(
+                    command.where, f"--{name}={command.values[name]} is not an IP address", "give one like 192.0.2.10"
+                )
         for address in filter(None, (command.values["nameserver"] or "").split(",")):
             if not _is_address(address):
-                yield Finding(command.where, f"--nameserver={address} is not an IP address", "give one")
+                yield Finding(command.where, f"--nameserver={address} is not an IP address", "give one like 192.0.2.10")
         device, hostname = command.values["device"] or "", command.values["hostname"] or ""
         if re.fullmatch(HARDWARE_ADDRESS, device):
             yield Finding(command.where, "the interface is named by its hardware address", "give --device=eth0")
@@ -201,7 +205,9 @@ def check_accounts(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
     for command in statements.of("user"):
         if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", command.values["name"]):
             yield Finding(
-                command.where, f"'{command.values['name']}' is not a user's name", "lower case, at most 32 signs"
+                command.where,
+                f"'{command.values['name']}' is not a user's name",
+                "give lower-case letters, digits, '-' and '_', 32 at most",
             )
         if users[command.values["name"]] != command.where:
             yield Finding(command.where, f"user {command.values['name']} is made twice", "keep one")
@@ -220,7 +226,7 @@ def check_interpreters(statements: Statements, recipe: Recipe) -> Iterator[Findi
         given = script.values["interpreter"]
         brought = names & {*BROUGHT_BY.get(given.rpartition("/")[2], ())} and given.startswith(("/bin/", "/usr/bin/"))
         if script.values["in_chroot"] and given not in INTERPRETERS and not brought:
-            fix = f"one of {', '.join(INTERPRETERS)}, or add its package"
+            fix = f"give one of {', '.join(INTERPRETERS)}, or add its package"
             yield Finding(script.where, f"no package of this kickstart brings {given}", fix)
 
 

@@ -41,19 +41,40 @@ class Bootloader:
 
 
 @dataclass(frozen=True)
+class Module:
+    """A module whose stream is chosen; without a stream it is off."""
+
+    name: str
+    stream: str = ""
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
 class Packages:
-    """Names as the distribution spells them; groups are comps groups (Debian: tasks or metapackages)."""
+    """Names as the distribution spells them; groups are comps groups, or modules to install (NAME:STREAM).
+
+    `group_packages`: which of a group's packages come along: "" (mandatory and default), "mandatory" or "all".
+    `entries`: the line of each name, a group's among them, as far as it has one of its own.
+    """
 
     names: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     excluded_groups: tuple[str, ...] = ()
     environment: str = ""
+    modules: tuple[Module, ...] = ()
+    group_packages: str = ""
     recommends: bool = True
     docs: bool = True
     languages: tuple[str, ...] = ()
     ignore_missing: bool = False
     where: Where = NOWHERE
+    entries: tuple[tuple[str, Where], ...] = ()
+
+    def where_of(self, *names: str) -> Where:
+        """The line of the first of them that has one of its own; else where %packages starts."""
+        lines = dict(self.entries)
+        return next((lines[name] for name in names if name in lines), self.where)
 
 
 @dataclass(frozen=True)
@@ -117,7 +138,9 @@ class InstallPlan:
     """All that an installer needs to know. Frozen, comparable, and JSON by `as_facts`.
 
     `family` is "debian" or "el"; `release` the distribution's word ("trixie", "9"); `mirror` where packages come from;
-    `image_sources` the lines of the image's own package sources (never the build host's mirror).
+    `mirror_key` the key of its packages (el), and whether its index is signed too; `image_sources` the lines of the
+    image's own package sources (never the build host's mirror); `authselect` that line's words (el);
+    `firewall_rules` options of firewall-offline-cmd (el).
     """
 
     recipe: str
@@ -125,6 +148,9 @@ class InstallPlan:
     family: str
     release: str
     mirror: str
+    mirror_key: str = ""
+    mirror_key_sha256: str = ""
+    mirror_signs_index: bool = False
     architecture: str = "x86_64"
     disk_gib: int = 32
     partitions: tuple[Partition, ...] = ()
@@ -144,6 +170,8 @@ class InstallPlan:
     utc: bool = True
     selinux: str = ""
     firewall: str = ""
+    firewall_rules: tuple[str, ...] = ()
+    authselect: str = ""
     root_locked: bool = True
     post_network: bool = False
     source_date_epoch: int = 0
@@ -157,6 +185,8 @@ class InstallPlan:
                 "release": self.release,
                 "architecture": self.architecture,
                 "mirror": self.mirror,
+                "mirror_key_sha256": self.mirror_key_sha256,
+                "mirror_signs_index": self.mirror_signs_index,
                 "packages": self.packages,
                 "repositories": self.repositories,
             }
@@ -165,8 +195,9 @@ class InstallPlan:
     def system_facts(self) -> dict[str, Any]:
         """What decides the rest of the disk: everything but the package tree's own facts and where lines stand."""
         rest = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ("packages", "mirror", "version"):
-            del rest[name]
+        for name in rest.copy():
+            if name.startswith("mirror") or name in ("packages", "version"):
+                del rest[name]
         return as_facts(rest)
 
 
@@ -175,12 +206,12 @@ PLACES = {VendorFile: "source", Repository: "key"}
 
 
 def as_facts(value: Any) -> Any:
-    """Plain JSON values of a plan's parts; `where` is left out, since a comment above a line decides nothing.
+    """Plain JSON values of a plan's parts, without the lines they stand on: a comment above a line decides nothing.
 
     A vendor's file and a repository's key are known by their digests, not by where the build host keeps them.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        left_out = {"where", PLACES.get(type(value), "where")}
+        left_out = {"where", "entries", PLACES.get(type(value), "where")}
         pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: as_facts(part) for name, part in pairs if name not in left_out}
     if isinstance(value, Mapping):

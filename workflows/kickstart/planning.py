@@ -1,18 +1,19 @@
-"""From statements to an InstallPlan; what a plan cannot express is a finding that names the template's line.
+"""From statements to an InstallPlan, where nothing stands in the way (honoured.py).
 
-What only an interactive installer needs (`text`, `reboot`, `clearpart`…) is accepted and means nothing here: the disk is
-always empty. For the Debian family a `repo` is one suite, which is its name: `repo --name=trixie-updates --baseurl=…`.
+For the Debian family a `repo` is one suite, which is its name: `repo --name=trixie-updates --baseurl=…`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flight.workflows.kickstart.lint import keyboards
 from flight.workflows.kickstart.plan import (
     Bootloader,
     InstallPlan,
+    Module,
     Network,
     Packages,
     Partition,
@@ -23,66 +24,18 @@ from flight.workflows.kickstart.plan import (
     User,
 )
 from flight.workflows.kickstart.syntax import Command, Statements
-from flight.workflows.kit.finding import NOWHERE, Finding, Where, shown
+from flight.workflows.kit.finding import NOWHERE
 from flight.workflows.recipe import Recipe
 
 DEBIAN_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 """Where the package debian-archive-keyring puts it, in the image."""
-HONOURED: Final = """
-url repo lang keyboard timezone network rootpw bootloader part partition reqpart services firewall selinux user sshkey
-"""
-WITHOUT_EFFECT: Final = """
-text cmdline graphical reboot poweroff shutdown halt zerombr clearpart ignoredisk firstboot eula skipx logging install
-"""
-SECRET: Final = "a password in a kickstart is a secret in a file, an artefact and a log"
-INSTEAD: Final = {
-    "volgroup": "Azure advises against LVM on the OS disk: use part",
-    "logvol": "Azure advises against LVM on the OS disk: use part",
-    "raid": "the disk is one: use part",
-    "btrfs": "use part --fstype=ext4",
-    "autopart": "leave it out: without part lines there are biosboot, /boot/efi and an ext4 / that fills the disk",
-    "group": "make it in %post with groupadd",
-    "timesource": "write chrony's configuration in %post",
-    "auth": "leave it out: shadow passwords and SHA-512 are what the system uses",
-    "authconfig": "leave it out: shadow passwords and SHA-512 are what the system uses",
-    "authselect": "run authselect in %post",
-    "xconfig": "leave it out: a machine in the cloud has no screen",
-    "realm": "join the realm at first boot: every machine does it for itself",
-    **dict.fromkeys(("cdrom", "nfs", "harddrive", "liveimg"), "name a package source: url --url={{ mirror }}"),
-    **dict.fromkeys(
-        ("ostreesetup", "ostreecontainer", "bootc"), "an image is made of packages: name a source with url"
-    ),
-}
-INSTEAD_OF: Final = {
-    "ntpservers": "write chrony's configuration in %post",
-    "mirrorlist": "name one mirror: --url={{ mirror }}",
-    "metalink": "name one mirror: --url={{ mirror }}",
-    "encrypted": "leave it out: Azure encrypts disks itself",
-    "bondslaves": "leave it out: Azure gives a machine its interfaces",
-    "addBoot": "leave it out: /boot is kept on the root filesystem",
-    "ports": "open them in %post with firewall-offline-cmd",
-    "services": "open them in %post with firewall-offline-cmd",
-    "trusts": "set it in %post with firewall-offline-cmd",
-}
-"""What to do instead of a value that the plan has no place for; without a word here: leave it out."""
 REQUIRED: Final = (("biosboot", "biosboot", 1), ("/boot/efi", "vfat", 200))
 """What reqpart stands for, with Anaconda's sizes in MiB: the disk starts both generations of machines."""
 ETH0: Final = {"link": "eth0"}
 """`--device=link` is the first interface with a cable; in Azure that is eth0."""
 SELINUX: Final = {0: "disabled", 1: "enforcing", 2: "permissive"}
-LEFT_OUT: Final = {
-    "part": "encrypted onPart onbiosdisk hibernation recommended resize fsprofile mkfsopts maxSizeMB",
-    "partition": "encrypted onPart onbiosdisk hibernation recommended resize fsprofile mkfsopts maxSizeMB",
-    "network": "gateway nameserver ethtool mtu essid bondslaves teamslaves bridgeslaves vlanid dhcpclass noipv4 nodefroute",
-    "bootloader": "default upgrade extlinux disabled nombr leavebootorder",
-    "url": "proxy noverifyssl mirrorlist metalink sslcacert sslclientcert sslclientkey",
-    "repo": "proxy noverifyssl mirrorlist metalink sslcacert sslclientcert sslclientkey includepkgs excludepkgs cost install",
-    "timezone": "ntpservers nontp",
-    "lang": "addsupport",
-    "firewall": "ports trusts services remove_services use_system_defaults",
-    "reqpart": "addBoot",
-}
-"""Values that the plan has no place for, by pykickstart's names; any of them set is a finding."""
+GROUP_PACKAGES: Final = {0: "mandatory", 1: "", 2: "all"}
+"""By pykickstart's constants GROUP_REQUIRED, GROUP_DEFAULT, GROUP_ALL."""
 
 
 def plan_install(statements: Statements, recipe: Recipe, *, version: str, mirror: str) -> InstallPlan:
@@ -97,8 +50,11 @@ def plan_install(statements: Statements, recipe: Recipe, *, version: str, mirror
         disk_gib=recipe.disk.size_gib,
         partitions=_partitions(statements),
         bootloader=_bootloader(statements),
-        packages=_packages(statements),
+        packages=_packages(statements, recipe),
         repositories=(*(_repository(repo, recipe) for repo in statements.of("repo")), *recipe.repositories),
+        mirror_key=recipe.sources.key,
+        mirror_key_sha256=recipe.sources.key_sha256,
+        mirror_signs_index=recipe.sources.signed_index,
         image_sources=image_sources(recipe),
         users=tuple(map(_user, statements.of("user"))),
         keys=tuple(SshKey(each.values["username"], each.values["key"], each.where) for each in statements.of("sshkey")),
@@ -112,7 +68,7 @@ def plan_install(statements: Statements, recipe: Recipe, *, version: str, mirror
     return plan
 
 
-ONE: Final = ("url", "lang", "keyboard", "timezone", "firewall", "selinux")
+ONE: Final = ("url", "lang", "keyboard", "timezone", "firewall", "selinux", "authselect")
 
 
 def _words(one: dict[str, Any]) -> dict[str, Any]:
@@ -126,8 +82,11 @@ def _words(one: dict[str, Any]) -> dict[str, Any]:
         said |= {"timezone": one["timezone"]["timezone"], "utc": bool(one["timezone"]["isUtc"])}
     if "firewall" in one:
         said["firewall"] = "enabled" if one["firewall"]["enabled"] else "disabled"
+        said["firewall_rules"] = _rules(one["firewall"]) if one["firewall"]["enabled"] else ()
     if "selinux" in one:
         said["selinux"] = SELINUX[one["selinux"]["selinux"]]
+    if "authselect" in one:
+        said["authselect"] = one["authselect"]["authselect"]
     return said
 
 
@@ -141,93 +100,16 @@ def image_sources(recipe: Recipe) -> tuple[str, ...]:
     return tuple(f"deb [signed-by={DEBIAN_KEYRING}] {url} {suite} {components}" for url, suite in suites)
 
 
-def check_honoured(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
-    """What the plan has no place for."""
-    for command in statements.commands:
-        if command.name not in (HONOURED + WITHOUT_EFFECT).split():
-            yield Finding(
-                command.where, f"{command.name} cannot be honoured", INSTEAD.get(command.name, "leave it out")
-            )
-        for name in LEFT_OUT.get(command.name, "").split():
-            if command.values[name] and not _is_usual(name, command.values[name]):
-                what = f"{command.name}: {name.lower()} cannot be honoured"
-                yield Finding(command.where, what, INSTEAD_OF.get(name, "leave it out"))
-    for section in statements.sections:
-        if section.name in ("%addon", "%anaconda", "%certificate", "%traceback"):
-            yield Finding(section.where, f"{section.name} cannot be honoured", "do it in %post")
-    yield from _check_secrets(statements)
-    yield from _check_layout(statements, recipe)
-    yield from _check_network(statements)
-    yield from _check_family(statements, recipe)
-
-
-def _is_usual(name: str, value: Any) -> bool:
-    """firewalld lets ssh in unless it is told otherwise."""
-    return name == "services" and {*value} <= {"ssh"}
-
-
-def _check_secrets(statements: Statements) -> Iterator[Finding]:
-    for command in statements.of("rootpw"):
-        if command.values["password"] or not (command.values["lock"] or command.values["isCrypted"]):
-            yield Finding(command.where, f"rootpw: {SECRET}", "write rootpw --lock: root is locked in every image")
-    for command in statements.of("user"):
-        if command.values["password"]:
-            yield Finding(command.where, f"user: {SECRET}", "leave it out: accounts are locked, and log in by key")
-    for command in statements.of("bootloader"):
-        if command.values["password"] or command.values["md5pass"]:
-            yield Finding(command.where, f"bootloader: {SECRET}", "leave it out")
-
-
-def _check_layout(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
-    for part in statements.of("part", "partition"):
-        mount, fstype = part.values["mountpoint"], part.values["fstype"]
-        if mount == "swap" or fstype == "swap":
-            yield Finding(part.where, "Azure refuses swap on the OS disk", "swap belongs on the resource disk")
-        if mount.startswith(("raid.", "pv.", "btrfs.")):
-            yield Finding(part.where, f"{mount}: the plan knows plain partitions only", "give it a mount point")
-    for command in statements.of("bootloader"):
-        if command.values["location"] == "none":
-            yield Finding(command.where, "without a boot loader the disk does not boot", "leave out --location=none")
-    if not statements.of("url") and not statements.faults:
-        where = (
-            statements.commands[0].where if statements.commands else Where(shown(recipe.folder / recipe.kickstart), 0)
-        )
-        yield Finding(where, "no url: where do the packages come from?", "add url --url={{ mirror }}")
-
-
-def _check_network(statements: Statements) -> Iterator[Finding]:
-    devices = [command for command in statements.of("network") if command.values["device"]]
-    for command in statements.of("network"):
-        if command.values["bootProto"] != "dhcp" or command.values["ip"]:
-            yield Finding(command.where, "Azure gives addresses by DHCP alone", "write --bootproto=dhcp")
-        if command.values["device"] in ("bootif", "ibft"):
-            yield Finding(
-                command.where, f"--device={command.values['device']} names no interface", "write --device=eth0"
-            )
-        if command.values["onboot"] is False:
-            yield Finding(command.where, "an interface that does not come up at boot is never reached", "--onboot=on")
-    for command in devices[1:]:
-        yield Finding(command.where, "the plan has one interface", f"the other stands at {devices[0].where}")
-
-
-def _check_family(statements: Statements, recipe: Recipe) -> Iterator[Finding]:
-    """What means nothing to the Debian family."""
-    if recipe.family != "debian":
-        return
-    for command in statements.of("firewall"):
-        if command.values["enabled"]:
-            yield Finding(command.where, "Debian has no firewall of its own to enable", "write firewall --disabled")
-    for command in statements.of("selinux"):
-        if command.values["selinux"]:
-            yield Finding(command.where, "Debian is not set up for SELinux here", "leave it out")
-    for entry in statements.entries:
-        if entry.text.startswith(("@", "-@")):
-            yield Finding(entry.where, f"Debian has no package group '{entry.text.lstrip('-@^')}'", "name its packages")
-    packages = statements.packages or {}
-    heads = [section.where for section in statements.sections if section.name == "%packages"]
-    for name, option in (("ignore_missing", "--ignoremissing"), ("languages", "--inst-langs")):
-        if packages.get(name):
-            yield Finding(heads[-1], f"%packages {option} cannot be honoured for Debian", "leave it out")
+def _rules(firewall: Mapping[str, Any]) -> tuple[str, ...]:
+    """In firewall-offline-cmd's words, as Anaconda passes them on; ssh comes in unless it is taken out by name."""
+    services = [name for name in firewall["services"] or () if name != "ssh"]
+    removed = firewall["remove_services"] or ()
+    return (
+        *(f"--trust={device}" for device in firewall["trusts"] or ()),
+        *(f"--port={port}" for port in firewall["ports"] or ()),
+        *(f"--remove-service={name}" for name in removed),
+        *(f"--service={name}" for name in (*([] if "ssh" in removed else ["ssh"]), *services)),
+    )
 
 
 def _partitions(statements: Statements) -> tuple[Partition, ...]:
@@ -267,29 +149,57 @@ def _bootloader(statements: Statements) -> Bootloader:
     return Bootloader(tuple((values["appendLine"] or "").split()), int(values["timeout"] or 0), given[-1].where)
 
 
-def _packages(statements: Statements) -> Packages:
-    given = statements.packages
-    if not given or not statements.entries:
-        return Packages()
+def _packages(statements: Statements, recipe: Recipe) -> Packages:
+    given = statements.packages if statements.entries else None
+    modules = tuple(map(_module, statements.of("module")))
     heads = [section.where for section in statements.sections if section.name == "%packages"]
+    where = heads[0] if heads else NOWHERE
+    if not given:
+        return Packages(groups=_core(recipe, statements.packages), modules=modules, where=where)
+    groups = (*_core(recipe, given), *(group["name"] for group in given["groups"]))
+    includes = {group["include"] for group in given["groups"]}
     return Packages(
         names=tuple(given["names"]),
-        groups=tuple(group["name"] for group in given["groups"]),
+        groups=tuple(dict.fromkeys(groups)),
         excluded=tuple(given["excluded"]),
         excluded_groups=tuple(given["excluded_groups"]),
         environment=given["environment"],
+        modules=modules,
+        group_packages=GROUP_PACKAGES[max(includes)] if len(includes) == 1 else "",
         recommends=not given["exclude_weak"],
         docs=not given["exclude_docs"],
         languages=tuple(filter(None, (given["languages"] or "").split(":"))),
         ignore_missing=given["ignore_missing"],
-        where=heads[0] if heads else NOWHERE,
+        where=where,
+        entries=tuple((re.split(r"\s--", entry.text.lstrip("-@^"))[0], entry.where) for entry in statements.entries),
     )
 
 
+def _core(recipe: Recipe, given: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Anaconda adds the group core by itself, unless told --nocore."""
+    return () if recipe.family == "debian" or (given or {}).get("no_core") else ("core",)
+
+
+def _module(module: Command) -> Module:
+    stream = module.values["stream"] if module.values["enable"] else ""
+    return Module(module.values["name"], stream, module.where)
+
+
 def _repository(repo: Command, recipe: Recipe) -> Repository:
-    suite = repo.values["name"] if recipe.family == "debian" else ""
-    components = recipe.sources.components if suite else ()
-    return Repository(repo.values["name"], repo.values["baseurl"], suite=suite, components=components, where=repo.where)
+    name, url = repo.values["name"], repo.values["baseurl"]
+    if recipe.family == "debian":
+        return Repository(name, url, suite=name, components=recipe.sources.components, where=repo.where)
+    return Repository(
+        name,
+        url,
+        key=recipe.sources.key,
+        key_sha256=recipe.sources.key_sha256,
+        signed_index=recipe.sources.signed_index,
+        cost=repo.values["cost"] or 0,
+        include=tuple(repo.values["includepkgs"] or ()),
+        exclude=tuple(repo.values["excludepkgs"] or ()),
+        where=repo.where,
+    )
 
 
 def _user(command: Command) -> User:

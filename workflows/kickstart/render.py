@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flight.workflows.kit.finding import Finding, Where, refusal, refuse, shown
-from flight.workflows.kit.text import quoted
+from flight.workflows.kit.text import line_of, quoted
 from flight.workflows.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ TEMPLATE: Final = ".j2"
 """What ends a template's name; anything else is literal."""
 FAILURES: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, MemoryError)
 """What an expression of a template can raise; Jinja's own TemplateNotFound is a LookupError."""
+SAVE: Final = "save it as UTF-8"
 UNSTABLE: Final = ("random", "lipsum")
 """Jinja's filters and globals that give another result each time."""
 
@@ -75,7 +76,7 @@ def _plain_text(path: Path, recipe: Recipe) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        finding = Finding(Where(shown(path), 0), "not text in UTF-8", str(error))
+        finding = Finding(Where(shown(path), line_of(error)), "not text in UTF-8", SAVE)
         raise refusal(f"the kickstart of {recipe.name}", finding) from error
 
 
@@ -118,7 +119,8 @@ class _Templates:
                 raise
             where = Where(shown(Path(lines[-1].filename)), lines[-1].lineno or 0)
             said = str(error) if isinstance(error, TooMuch) else f"{type(error).__name__}: {error}".rstrip(": ")
-            raise refusal(f"the kickstart {name}", Finding(where, quoted(said, most=300))) from error
+            fix = "let the template do less" if isinstance(error, TooMuch) else ""
+            raise refusal(f"the kickstart {name}", Finding(where, quoted(said, most=300), fix)) from error
 
     def faults(self, name: str, recipe: Recipe) -> list[Finding]:
         """Syntax errors and missing partials of a template and of all that it names, each where it stands."""
@@ -132,13 +134,15 @@ class _Templates:
                 source, filename = self._source(name)
                 tree = self.environment.parse(source, name, filename)
             except jinja2.TemplateNotFound:
-                findings.append(Finding(named_at, f"there is no '{name}'", "looked for it in the recipe folders"))
+                findings.append(
+                    Finding(named_at, f"there is no '{name}' in the recipe folders", "put it there, or correct it")
+                )
                 continue
             except jinja2.TemplateSyntaxError as error:
                 findings.append(Finding(Where(shown(Path(filename)), error.lineno), str(error.message)))
                 continue
             except UnicodeDecodeError as error:
-                findings.append(Finding(named_at, f"'{name}' is not text in UTF-8", str(error)))
+                findings.append(Finding(named_at, f"line {line_of(error)} of '{name}' is not text in UTF-8", SAVE))
                 continue
             findings += self._compile_faults(source, name, filename)
             named = {other: Where(shown(Path(filename)), line) for other, line in _named(tree) if other not in seen}
@@ -184,7 +188,9 @@ def _undefined_told_to(templates: _Templates) -> type[jinja2.Undefined]:
 
     class Undefined(jinja2.Undefined):
         def _fail_with_undefined_error(self, *args: Any, **kwargs: Any) -> Any:
-            templates.undefined.append(Finding(_line_in_use(), self._undefined_message, "set it in [variables]"))
+            templates.undefined.append(
+                Finding(_line_in_use(), self._undefined_message, "set it in [variables] of the recipe")
+            )
             return Undefined(name=self._undefined_name)
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __getitem__ = _fail_with_undefined_error

@@ -19,9 +19,12 @@ from flight.workflows.kickstart.render import Rendered
 from flight.workflows.kit.arriving import write_whole
 from flight.workflows.kit.finding import Finding, Where
 from flight.workflows.kit.run import run
+from flight.workflows.kit.text import quoted
 
 READER = Path(__file__).parent / "ksread.py"
 TIMEOUT_S = 60.0
+MOST_SAID = 300
+"""Characters of pykickstart's words that are repeated."""
 INSTEAD = {
     "%include is not followed": "in a template write {% include 'partials/…' %}; in a plain .ks, write the lines out",
     "%ksappend is not followed": "in a template write {% include 'partials/…' %}; in a plain .ks, write the lines out",
@@ -102,7 +105,7 @@ def _ask(asked: str) -> str:
 def statements(answer: Mapping[str, Any], rendered: Rendered) -> Statements:
     """The reader's answer, each line as a place in the template."""
     where = rendered.where
-    faults = tuple(Finding(where(f["line"]), f["said"], INSTEAD.get(f["said"], "")) for f in answer["faults"])
+    faults = tuple(_fault(each, where(each["line"])) for each in answer["faults"])
     if "commands" not in answer:
         return Statements(faults=faults)
     return Statements(
@@ -114,4 +117,12 @@ def statements(answer: Mapping[str, Any], rendered: Rendered) -> Statements:
         sections=tuple(Section(each["name"], {}, where(each["line"])) for each in answer["sections"]),
         scripts=tuple(Section(f"%{each['kind']}", each, where(each["line"])) for each in answer["scripts"]),
         faults=faults,
+    )
+
+
+def _fault(said: Mapping[str, Any], where: Where) -> Finding:
+    """A fault in pykickstart's words, with the line that it is about where they do not say it."""
+    line = f" in '{quoted(said['text'])}'" if said["text"] else ""
+    return Finding(
+        where, f"{quoted(said['said'].rstrip('.'), most=MOST_SAID)}{line}", said["fix"] or INSTEAD.get(said["said"], "")
     )

@@ -75,6 +75,12 @@ def _rebuild(kind: type[FlightError], what: str, why: str, fix: str) -> FlightEr
     return kind(what, why=why, fix=fix)
 
 
+def said_by(error: BaseException) -> str:
+    """What the system said: without Python's number, and of a URLError what lies below it."""
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason)
+
+
 @contextlib.contextmanager
 def os_errors_explained(what: str) -> Iterator[None]:
     """The system's own refusals inside the block (no space, no permission, no such file) as errors for a person."""

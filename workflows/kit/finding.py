@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,14 @@ class Finding:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else "")
+        place = f"{self.where}: " if self.where.file else ""
+        return f"{place}{self.what}" + (f" ({self.fix})" if self.fix else "")
+
+
+def finding_of(line: str) -> Finding:
+    """The finding that a line tells as findings do: `FILE:LINE: WHAT`, or `FILE: WHAT`."""
+    found = re.fullmatch(r"(.*?)(?::(\d+))?: (.*)", line, re.DOTALL)
+    return Finding(Where(found[1], int(found[2] or 0)), found[3]) if found else Finding(NOWHERE, line)
 
 
 def refuse(what: str, findings: Iterable[Finding]) -> None:

@@ -49,20 +49,6 @@ def at_most_every(seconds: float, told: Told, *, clock: Callable[[], float] = ti
     return throttled
 
 
-def once_every(seconds: float, told: Told, *, clock: Callable[[], float] = time.monotonic) -> Told:
-    """`told`, but only after each `seconds`: what takes less is not worth a line."""
-    last = clock()
-
-    def throttled(progress: Progress) -> None:
-        nonlocal last
-        now = clock()
-        if now - last >= seconds:
-            last = now
-            told(progress)
-
-    return throttled
-
-
 def human_bytes(count: int) -> str:
     """1536 -> '1.5 KiB'; always three significant figures or fewer, binary units."""
     size = float(count)

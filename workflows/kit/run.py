@@ -97,6 +97,7 @@ def run(
     stdin: bytes | None = None,
     contained: bool = False,
     heard: Callable[[str], None] | None = None,
+    replies: Callable[[str], str | None] | None = None,
     shown: Sequence[str] = (),
 ) -> Ran:
     """Run a program to its end.
@@ -104,7 +105,8 @@ def run(
     `why` completes "could not …" in the error. stdout and stderr are appended to `log_to` as they come, up to
     MOST_LOG_BYTES; each whole line of either is passed to `heard`, without control characters. `env` adds variables to
     the few that are passed on. `contained` needs root. `shown` is what log and errors name where `argv` is only a
-    wrapper.
+    wrapper. With `replies` it is a talk: stdin stays open after `stdin`, what `replies` answers to a line of output is
+    written to it (some KiB at most), and None ends the talk.
     Raises ProgramError (missing, failed, too slow) with its last words, SpaceError where those say that the disk is full.
     """
     words = [str(word) for word in argv]
@@ -115,8 +117,9 @@ def run(
         log = stack.enter_context(open(log_to, "ab", buffering=0)) if log_to else None
         if log:
             log.write(f"$ {shlex.join(shown)}\n".encode())
-        child = stack.enter_context(_child(wrapped, cwd=cwd, env=_environment(env), has_stdin=stdin is not None))
-        listener = _Listener(log, heard)
+        has_stdin = stdin is not None or replies is not None
+        child = stack.enter_context(_child(wrapped, cwd=cwd, env=_environment(env), has_stdin=has_stdin))
+        listener = _Listener(log, heard, replies)
         try:
             listener.listen(child, stdin or b"", deadline=None if timeout_s is None else started + timeout_s)
         except TimeoutError:
@@ -138,7 +141,7 @@ def find(program: str, *, why: str, fix: str = "") -> str:
         raise ProgramError(
             f"could not {why}: the program '{program}' is not here",
             why="it is not in PATH" if "/" not in program else "there is no such program",
-            fix=fix or "scripts/quickstart installs what flight needs; [programs] in luigi.cfg can name another",
+            fix=fix or "`flight doctor` names the package that brings it; [programs] in luigi.cfg can name another",
         )
     return found
 
@@ -164,8 +167,14 @@ def start(
 class _Listener:
     """Reads both pipes of a child to their end, feeding log, `heard`, `stdout` and `last_words`; none grows for ever."""
 
-    def __init__(self, log: IO[bytes] | None, heard: Callable[[str], None] | None) -> None:
-        self.log, self.heard = log, heard
+    def __init__(
+        self,
+        log: IO[bytes] | None,
+        heard: Callable[[str], None] | None,
+        replies: Callable[[str], str | None] | None = None,
+    ) -> None:
+        self.log, self.heard, self.replies = log, heard, replies
+        self._stdin: IO[bytes] | None = None
         self.last_words: collections.deque[str] = collections.deque(maxlen=LAST_WORDS)
         self._out, self._has_all = bytearray(), True
         self._log_room = MOST_LOG_BYTES
@@ -178,9 +187,10 @@ class _Listener:
 
     def listen(self, child: subprocess.Popen[bytes], stdin: bytes, *, deadline: float | None) -> None:
         assert child.stdout and child.stderr
-        if child.stdin:
-            with contextlib.suppress(BrokenPipeError), child.stdin:
-                child.stdin.write(stdin)
+        self._stdin = child.stdin
+        self._say(stdin)
+        if not self.replies:
+            self._hang_up()
         with selectors.DefaultSelector() as selector:
             selector.register(child.stdout, selectors.EVENT_READ, 1)
             selector.register(child.stderr, selectors.EVENT_READ, 2)
@@ -194,6 +204,18 @@ class _Listener:
                         selector.unregister(ready.fileobj)
                     self._take(ready.data, chunk)
 
+    def _say(self, words: bytes) -> None:
+        if self._stdin and words:
+            with contextlib.suppress(BrokenPipeError):  # it ended: its exit code says why
+                self._stdin.write(words)
+                self._stdin.flush()
+
+    def _hang_up(self) -> None:
+        if self._stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.close()
+            self._stdin = None
+
     def _take(self, stream: int, chunk: bytes) -> None:
         self._write(chunk)
         if stream == 1:
@@ -203,7 +225,7 @@ class _Listener:
         if newline or not chunk:
             lines = bytes(open_line + whole).split(b"\n")
             open_line.clear()
-            told = lines if self.heard else collections.deque(filter(bytes.strip, lines), LAST_WORDS)
+            told = lines if self.heard or self.replies else collections.deque(filter(bytes.strip, lines), LAST_WORDS)
             for line in told:
                 self._hear(line[:MOST_LINE_BYTES])
         open_line += rest[: MOST_LINE_BYTES - len(open_line)]
@@ -229,6 +251,9 @@ class _Listener:
             self.last_words.append(text[:QUOTED_CHARS])
             if self.heard:
                 self.heard(text)
+            if self.replies and self._stdin:
+                answer = self.replies(text)
+                self._hang_up() if answer is None else self._say(answer.encode())
 
 
 @contextlib.contextmanager
@@ -249,9 +274,10 @@ def _child(
         yield child
     finally:
         _end(child)
-        for pipe in (child.stdout, child.stderr):
+        for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

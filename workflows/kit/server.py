@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -23,7 +24,11 @@ LAST_BYTES = 16 << 10
 
 @dataclass(frozen=True)
 class Server:
-    """One server: what starts it, where it listens (loopback only), how it is asked whether it is ready."""
+    """One server: what starts it, where it listens (loopback only), how it is asked whether it is ready.
+
+    `keeps` is the option of `argv` that names its data, inside `folder`: by that its like of another work folder is known.
+    `setting` is the section of luigi.cfg and the setting in it that says its port, `stop_by` the command that ends it.
+    """
 
     name: str
     folder: Path
@@ -32,6 +37,9 @@ class Server:
     answers: Callable[[], bool]
     fix: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    keeps: str = ""
+    setting: str = "another port"
+    stop_by: str = ""
 
     @property
     def log(self) -> Path:
@@ -65,6 +73,39 @@ class Server:
         pid = listener(self.port)
         return pid if pid and _arguments(pid)[1:] == [str(word) for word in self.argv[1:]] else None
 
+    def of_another(self) -> Path | None:
+        """The work folder of a server like this one that listens on our port; None where none does, or where it is ours."""
+        pid = listener(self.port)
+        ours = _value_of(self.keeps, [str(word) for word in self.argv])
+        theirs = _value_of(self.keeps, _arguments(pid)) if pid else None
+        if not ours or not theirs:
+            return None
+        below = ours.relative_to(self.folder.parent)
+        is_like_it = theirs != ours and theirs.parts[-len(below.parts) :] == below.parts
+        return theirs.parents[len(below.parts) - 1] if is_like_it else None
+
+    def check_port(self) -> None:
+        """BusyError where somebody else has the port: who, and each way out."""
+        if self.pid() is not None or not is_taken(self.port):
+            return
+        what = f"{self.name} cannot start: port {self.port} of 127.0.0.1 is taken"
+        if other := self.of_another():
+            raise BusyError(
+                what,
+                why=f"flight's own {self.name} of the work folder {other} listens there (pid {listener(self.port)})",
+                fix=self.way_out(other),
+            )
+        raise BusyError(
+            what,
+            why=f"{owner(self.port) or 'another program'} listens there",
+            fix=f"end that program, or set {self.setting} in luigi.cfg to another port",
+        )
+
+    def way_out(self, other: Path) -> str:
+        """What to do about the like of this server that another work folder has started."""
+        section = self.setting.partition(" ")[0]
+        return f"`{self.stop_by}` {_where_of(other)}, or set other ports in {section} of luigi.cfg here"
+
     def start(self, *, wait_s: float = 30) -> bool:
         """Start it and wait until it answers; False where it already runs.
 
@@ -74,12 +115,7 @@ class Server:
             if self._known() is not None and self.answers():
                 return False
             self._end()
-            if is_taken(self.port):
-                raise BusyError(
-                    f"{self.name} cannot start: port {self.port} of 127.0.0.1 is taken",
-                    why=f"{owner(self.port) or 'another program'} listens there",
-                    fix="end that program, or set another port in luigi.cfg",
-                )
+            self.check_port()
             said_before = self.log.stat().st_size if self.log.exists() else 0
             child = run.start(self.argv, why=f"start {self.name}", log_to=self.log, env=self.env, fix=self.fix)
             try:
@@ -139,7 +175,10 @@ def owner(port: int) -> str:
     if pid is None:
         return ""
     with contextlib.suppress(OSError):
-        return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        if name == "MainThread":  # what Node.js 24 calls its first thread
+            name = Path(os.readlink(f"/proc/{pid}/exe")).name
+        return f"{name} (pid {pid})"
     return ""
 
 
@@ -155,6 +194,18 @@ def listener(port: int) -> int | None:
                 if os.readlink(link).removeprefix("socket:[").removesuffix("]") in wanted:
                     return int(folder.name)
     return None
+
+
+def _value_of(option: str, words: Sequence[str]) -> Path | None:
+    """The path that stands behind an option among a program's arguments."""
+    following = dict(itertools.pairwise(words))
+    return Path(following[option]) if option and option in following else None
+
+
+def _where_of(work: Path) -> str:
+    """Where a command is typed that is for this work folder: beside its luigi.cfg, as far as that can be guessed."""
+    there = work.parent / "luigi.cfg"
+    return f"in {work.parent}" if there.is_file() else "where its luigi.cfg is"
 
 
 def last_words(log: Path, *, since: int = 0) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from flight.workflows.kit.finding import Finding, Where, shown
-from flight.workflows.kit.text import has_controls, quoted
+from flight.workflows.kit.text import as_written, has_controls, quoted
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a TOML document: ("files", 0, "mode")."""
@@ -23,7 +23,8 @@ KeyPath = tuple[str | int, ...]
 def entry(sentence: str, default: Any = dataclasses.MISSING, **rules: Any) -> Any:
     """A dataclass field read from TOML, with its own documentation.
 
-    `rules`: one_of, like (a regex), each (a regex for a list's texts), least and most, lines=True (a text of several).
+    `rules`: one_of, like (a regex), each (a regex for a list's texts), form (either regex in words), least and most,
+    lines=True (a text of several), only (the family of distributions whose word it is).
     """
     return field(default=default, metadata={"sentence": sentence, **rules})
 
@@ -56,7 +57,7 @@ class TableReader:
                 if value is not None:
                     values[name] = value
             elif each.default is dataclasses.MISSING:
-                self.fault(place, f"'{name}' is missing", each.metadata["sentence"])
+                self.fault(place, f"'{name}' is missing", f"give it: {_within(each.metadata['sentence'])}")
         needed = [n for n, each in readable.items() if each.default is dataclasses.MISSING]
         return kind(**values) if all(n in values for n in needed) else None
 
@@ -74,7 +75,7 @@ class TableReader:
     def fits(self, given: Any, rules: Mapping[str, Any], place: KeyPath) -> bool:
         refused = _refusal(given, rules)
         if refused:
-            self.fault(place, f"{place[-1]} = {quoted(repr(given))} is refused: {refused}", rules["sentence"])
+            self.fault(place, f"{place[-1]} = {as_written(given)} is refused: {refused}", rules["sentence"])
         return not refused
 
     def values(self, given: Any, kind: Any, rules: Mapping[str, Any], place: KeyPath) -> Any:
@@ -83,7 +84,7 @@ class TableReader:
         if dataclasses.is_dataclass(kind):
             tables = [self.value(each, kind, {}, (*place, n)) for n, each in enumerate(given)]
         else:
-            each_rules = {"sentence": rules["sentence"], "like": rules.get("each", ".*")}
+            each_rules = {"sentence": rules["sentence"], "like": rules.get("each", ".*"), "form": rules.get("form")}
             texts = [each for each in given if self.typed(each, kind, "a list of texts in quotes", place)]
             tables = [each for each in texts if self.fits(each, each_rules, place)]
         return tuple(each for each in tables if each is not None)
@@ -91,7 +92,7 @@ class TableReader:
     def typed(self, given: Any, kind: type, wanted: str, place: KeyPath) -> bool:
         fits = type(given) is kind
         if not fits:
-            self.fault(place, f"{place[-1]} = {quoted(repr(given))} is not {wanted}", f"give {wanted}")
+            self.fault(place, f"{place[-1]} = {as_written(given)} is not {wanted}", f"give {wanted}")
         return fits
 
 
@@ -131,14 +132,19 @@ def _holds_tables(kind: Any) -> bool:
     return (dataclasses.is_dataclass(kind) and kind is not Where) or any(map(dataclasses.is_dataclass, get_args(kind)))
 
 
+def _within(sentence: str) -> str:
+    """A sentence as a part of another one."""
+    return sentence[0].lower() + sentence[1:].rstrip(".")
+
+
 def _refusal(value: Any, rules: Mapping[str, Any]) -> str:
     """Why a value is refused; empty where it is not."""
     if isinstance(value, str) and has_controls(value, besides="\n\t" if rules.get("lines") else ""):
         return "a control character or a line break stands in it"
     if "one_of" in rules and value not in rules["one_of"]:
-        return f"not one of {', '.join(rules['one_of'])}"
+        return f"it takes one of {', '.join(rules['one_of'])}"
     if "like" in rules and not re.fullmatch(rules["like"], value):
-        return f"not of the form {rules['like']}"
+        return f"it takes {rules['form']}"
     if "least" in rules and not rules["least"] <= value <= rules["most"]:
-        return f"not from {rules['least']} to {rules['most']}"
+        return f"it takes {rules['least']} to {rules['most']}"
     return ""

@@ -42,6 +42,22 @@ def quoted(value: object, *, most: int = MOST_QUOTED) -> str:
     return "".join(repr(sign)[1:-1] if has_controls(sign) else sign for sign in text)
 
 
+def as_written(value: object) -> str:
+    """A value of a TOML file, much as a person wrote it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{quoted(', '.join(map(as_written, value)))}]"
+    if isinstance(value, Mapping):
+        return "{" + quoted(", ".join(f"{key} = {as_written(part)}" for key, part in value.items())) + "}"
+    return f"'{quoted(value)}'" if isinstance(value, str) else quoted(str(value))
+
+
+def line_of(error: UnicodeDecodeError) -> int:
+    """The line, counted from 1, in which a whole file stops being text."""
+    return error.object.count(b"\n", 0, error.start) + 1
+
+
 def split_url(text: str) -> SplitResult | None:
     """The parts of a URL that packages can come from (http, https, file); None where it is none."""
     if has_controls(text) or " " in text:

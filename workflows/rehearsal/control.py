@@ -64,7 +64,16 @@ def servers(
         *(["--trust", str(certificate.chain)] if certificate else []),
     ]
     argv = [sys.executable, "-m", "flight.workflows.rehearsal.server", *arguments]
-    compute = Server("compute", folder, argv, rehearsal.compute_port, lambda: plays(rehearsal.compute_port, arguments))
+    compute = Server(
+        "compute",
+        folder,
+        argv,
+        rehearsal.compute_port,
+        lambda: plays(rehearsal.compute_port, arguments),
+        keeps="--state",
+        setting="[rehearsal] compute_port",
+        stop_by=azurite.STOP,
+    )
     return storage, compute
 
 
@@ -72,6 +81,12 @@ def ensure_running(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str 
     """Start what does not run, or runs for other settings; cheap where all is well, safe for several at once."""
     for server in servers(work=work, rehearsal=rehearsal, azure=azure, node=node):
         server.start()
+
+
+def check_startable(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> None:
+    """Could `ensure_running` do it? BusyError for a port that somebody else has, ProgramError for what is missing."""
+    for server in servers(work=work, rehearsal=rehearsal, azure=azure, node=node):
+        server.check_port()
 
 
 def status(of: Iterable[Server]) -> tuple[Status, ...]:

@@ -1,4 +1,4 @@
-"""Installs Azurite into the virtual environment: `python -m flight.workflows.rehearsal.install`.
+"""Installs Azurite into the virtual environment: `flight rehearsal install`.
 
 Every package is pinned, with the digest it must have, by npm/package-lock.json; where they come from is for npm's own
 configuration to say. No package's install script runs.
@@ -83,13 +83,18 @@ def _told() -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in os.environ.items() if name.lower() in PASSED_ON)
 
 
+def tell(news: bool) -> str:
+    """What a person hears of it."""
+    return f"Azurite {'is installed' if news else 'was installed already'}: {azurite.installed_at()}"
+
+
 def main() -> int:
     try:
         news = install()
     except FlightError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Azurite {'is installed' if news else 'was installed already'}: {azurite.installed_at()}")
+    print(tell(news))
     return 0
 
 

@@ -1,14 +1,17 @@
 """What Azure's resource manager says when it says no: an HTTP status, a code, a message, in ARM's own shape.
 
-Sources of the words: "Understand common error messages when you manage virtual machines in Azure" and "Troubleshoot
-common Azure deployment errors" (Microsoft's documentation); where it has none, answers that users of Azure published.
+Sources of the words: "Understand common error messages when you manage virtual machines in Azure", "Troubleshoot common
+Azure deployment errors" and "Troubleshoot images in an Azure Compute Gallery" (Microsoft's documentation); where it has
+none, answers that users of Azure published. What only galleries say stands in `gallery_refusal`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 PROVIDER = "Microsoft.Compute"
+STORAGE = "Microsoft.Storage"
 
 
 class Refusal(Exception):
@@ -63,9 +66,9 @@ def no_group(group: str) -> Refusal:
     return Refusal(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
 
 
-def no_resource(kind: str, name: str, group: str) -> Refusal:
+def no_resource(kind: str, name: str, group: str, *, provider: str = PROVIDER) -> Refusal:
     words = (
-        f"The Resource '{PROVIDER}/{kind}/{name}' under resource group '{group}' was not found. "
+        f"The Resource '{provider}/{kind}/{name}' under resource group '{group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
     )
     return Refusal(404, "ResourceNotFound", words)
@@ -75,8 +78,8 @@ def no_namespace(namespace: str) -> Refusal:
     return Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
 
 
-def no_kind(kind: str, version: str) -> Refusal:
-    words = f"The resource type '{kind}' could not be found in the namespace '{PROVIDER}' for api version '{version}'."
+def no_kind(kind: str, version: str, namespace: str) -> Refusal:
+    words = f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{version}'."
     return Refusal(404, "InvalidResourceType", words)
 
 
@@ -114,6 +117,18 @@ def bad_value(target: str) -> Refusal:
     return Refusal(400, "InvalidParameter", f"The value of parameter {target} is invalid.", target=target)
 
 
+def out_of_range(value: int, target: str, *, least: int, most: int) -> Refusal:
+    words = (
+        f"The value {value} of parameter '{target}' is out of range. "
+        f"The value must be between '{least}' and '{most}', inclusive."
+    )
+    return Refusal(400, "InvalidParameter", words, target=target)
+
+
+def no_date(value: str, path: str) -> Refusal:
+    return Refusal(400, "BadRequest", f"Could not convert string to DateTimeOffset: {value}. Path '{path}'.")
+
+
 def no_location() -> Refusal:
     return Refusal(400, "LocationRequired", "The location property is required for this definition.")
 
@@ -138,12 +153,26 @@ def busy() -> Refusal:
     return Refusal(409, "Conflict", words)
 
 
-def going(image: str) -> Refusal:
+def going(title: str, name: str) -> Refusal:
     words = (
-        f"Operation 'Create or Update Image' is not allowed on Image '{image}' since the Image is marked for deletion. "
-        "You can only retry the Delete operation (or wait for an ongoing one to complete)."
+        f"Operation 'Create or Update {title}' is not allowed on {title} '{name}' since the {title} is marked for "
+        "deletion. You can only retry the Delete operation (or wait for an ongoing one to complete)."
     )
     return Refusal(409, "OperationNotAllowed", words)
+
+
+def no_parent(name: str) -> Refusal:
+    words = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+    return Refusal(404, "ParentResourceNotFound", words)
+
+
+def has_children(paths: Sequence[str]) -> Refusal:
+    shown = ", ".join(f"{PROVIDER}/{path}" for path in paths)
+    words = (
+        f"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{shown}'. "
+        "Please delete all nested resources before deleting this resource."
+    )
+    return Refusal(409, "CannotDeleteResource", words)
 
 
 def bad_tag(code: str, words: str) -> Refusal:

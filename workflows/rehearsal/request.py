@@ -11,14 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flight.workflows.rehearsal import refusal
-from flight.workflows.rehearsal.refusal import PROVIDER, no_such_path
+from flight.workflows.rehearsal.refusal import PROVIDER, STORAGE, no_such_path
 
 ROLE_HEADER = "x-flight-role"
 """Names what a running stand-in was started for, so that one of other settings is not taken for ours."""
+EDITION = "galleries"
+"""The newest that a stand-in learned: one that an older flight started, and that still runs, is not taken for ours."""
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$"
 """As Azure quotes it (a .NET expression: there `\\w-.` is no range)."""
 _NAME = re.compile(r"[^_\W][\w\-.]{0,79}(?<![-.])", re.ASCII)
+OPERATIONS = ("locations/operations", "locations/capsOperations")
+LIST_KEYS = "storageAccounts/listKeys"
+KINDS = {
+    PROVIDER: ("images", "galleries", "galleries/images", "galleries/images/versions", *OPERATIONS),
+    STORAGE: ("storageAccounts", LIST_KEYS),
+}
+"""What there is of each provider. Those of one word are listed for a whole subscription too."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +55,23 @@ class Answer:
 class Address:
     """Which resource is meant. `group` is empty for a whole subscription, `name` for a whole collection.
 
-    For an operation `kind` is `operations`, `name` its id.
+    `parents` are the names of the resources that it lies in. For an operation `kind` is `operations`, `name` its id.
     """
 
     subscription: str
     kind: str
     group: str = ""
     name: str = ""
+    parents: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.parents, self.name) if self.name else self.parents
 
 
 def role_of(arguments: Sequence[str]) -> str:
-    """A short name for what a stand-in was started with."""
-    return hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:12]
+    """A short name for what a stand-in is and was started with."""
+    return hashlib.sha256("\0".join((EDITION, *arguments)).encode()).hexdigest()[:12]
 
 
 def check_manners(request: Request) -> None:
@@ -76,28 +90,41 @@ def check_manners(request: Request) -> None:
 def read_address(path: str, *, api_version: str) -> Address:
     """Which resource a path names; literals compare without case, as in ARM. Raises Refusal where there is none."""
     words = [urllib.parse.unquote(word) for word in path.strip("/").split("/")]
-    found = dict(zip([word.lower() for word in words[::2]], words[1::2], strict=False))
-    shape = [word.lower() for word in words[::2]]
-    if shape[:1] != ["subscriptions"] or len(words) < 2:
+    if words[0].lower() != "subscriptions" or len(words) < 2:
         raise no_such_path(path)
-    _check_guid(found["subscriptions"])
-    group = found.get("resourcegroups", "")
-    rest = shape[2:] if group else shape[1:]
-    if rest[:1] != ["providers"] or "providers" not in found:
+    subscription, rest = words[1], words[2:]
+    _check_guid(subscription)
+    group = ""
+    if len(rest) > 1 and rest[0].lower() == "resourcegroups":
+        group, rest = rest[1], rest[2:]
+    if len(rest) < 2 or rest[0].lower() != "providers":
         raise no_such_path(path)
-    if found["providers"].lower() != PROVIDER.lower():
-        raise refusal.no_namespace(found["providers"])
-    if rest[1:] == ["locations", "operations"] and "operations" in found and not group:
-        return Address(found["subscriptions"], "operations", name=found["operations"])
-    if rest[1:] != ["images"] or (not group and "images" in found):
-        raise refusal.no_kind("/".join(words[words.index(found["providers"]) + 1 :: 2]), api_version)
-    return Address(found["subscriptions"], "images", group, found.get("images", ""))
+    kind = _kind(rest[1], "/".join(rest[2::2]), api_version=api_version)
+    names = tuple(rest[3::2])
+    if kind in OPERATIONS and len(names) == 2 and not group:
+        return Address(subscription, "operations", name=names[1])
+    levels = len(kind.split("/"))
+    is_deed_with_name = kind == LIST_KEYS and len(names) == levels
+    if kind in OPERATIONS or is_deed_with_name or (not group and names):
+        raise refusal.no_kind("/".join(rest[2::2]), api_version, rest[1])
+    name = names[-1] if len(names) == levels else ""
+    return Address(subscription, kind, group, name, names[: levels - 1])
 
 
-def check_name(name: str) -> None:
-    """Raises Refusal for a name that no image may have."""
-    if not _NAME.fullmatch(name):
-        raise refusal.bad_name(name, NAME_RULE)
+def is_name(text: str) -> bool:
+    """May an image or a gallery's definition be called so?"""
+    return _NAME.fullmatch(text) is not None
+
+
+def _kind(namespace: str, given: str, *, api_version: str) -> str:
+    """The type as Azure spells it."""
+    known = next((kinds for provider, kinds in KINDS.items() if provider.lower() == namespace.lower()), None)
+    if known is None:
+        raise refusal.no_namespace(namespace)
+    found = next((kind for kind in known if kind.lower() == given.lower()), None)
+    if found is None:
+        raise refusal.no_kind(given, api_version, namespace)
+    return found
 
 
 def _check_guid(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The stand-in for Microsoft.Compute as a process: `python -m flight.workflows.rehearsal.server …`, on loopback only.
+"""The stand-in for Azure's resource manager as a process: `python -m flight.workflows.rehearsal.server …`, on loopback.
 
 Its standard output is the request log, one JSON object a line; no header and no body is ever in it.
 """
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def serve(arguments: Sequence[str]) -> None:
     asked = _parser().parse_args(arguments)
-    account = Account(asked.storage, asked.location, trust=asked.trust)
+    account = Account(asked.storage, asked.location, trust=asked.trust, has_shared_keys=not asked.no_shared_keys)
     plays = Subscription(asked.subscription, tuple(asked.group), account)
     compute = Compute(plays, asked.state, look=storage_look(account), takes_s=asked.takes_s)
     with _Server((HOST, asked.port), functools.partial(_Handler, compute, role_of(arguments))) as server:
@@ -57,12 +57,13 @@ def serve(arguments: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flight.workflows.rehearsal.server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--state", type=Path, required=True, help="where images and operations are kept")
+    parser.add_argument("--state", type=Path, required=True, help="where resources and operations are kept")
     parser.add_argument("--subscription", required=True)
     parser.add_argument("--group", action="append", required=True, help="a resource group that there is")
     parser.add_argument("--storage", required=True, help="URL of the storage account")
     parser.add_argument("--location", required=True, help="region of the storage account")
     parser.add_argument("--trust", type=Path, help="CA file of a storage with TLS")
+    parser.add_argument("--no-shared-keys", action="store_true", help="the account says that it takes no key")
     parser.add_argument("--takes-s", type=float, required=True, help="how long an operation takes")
     return parser
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from flight.workflows.cloud.endpoint import REHEARSAL_ACCOUNT, REHEARSAL_KEY
 from flight.workflows.rehearsal import refusal
+from flight.workflows.rehearsal.body import normal_location
 from flight.workflows.rehearsal.footer import FOOTER_BYTES
-from flight.workflows.rehearsal.managed_image import normal_location
 
 CONNECT_S = 5
 ANSWER_S = 20
@@ -20,12 +20,16 @@ ANSWER_S = 20
 
 @dataclass(frozen=True)
 class Account:
-    """The one storage account of the rehearsal. `url` ends in its name; `trust`: a CA file, for a storage with TLS."""
+    """The one storage account of the rehearsal. `url` ends in its name; `trust`: a CA file, for a storage with TLS.
+
+    `has_shared_keys` is what the account's allowSharedKeyAccess says; Azurite goes on taking its key all the same.
+    """
 
     url: str
     location: str
     name: str = REHEARSAL_ACCOUNT
     trust: Path | None = None
+    has_shared_keys: bool = True
 
 
 @dataclass(frozen=True)

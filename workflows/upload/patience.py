@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -32,33 +32,67 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     given_up: threading.Event = field(default_factory=threading.Event)
     """Set when another sender has failed for good: nobody waits any longer."""
+    was_interrupted: bool = False
+    """A connection failed since this was last set to False: the server may have been away, or killed."""
     _pause_until: float = float("-inf")
 
-    def ask(self, request: Callable[[], Answer]) -> Answer:
-        """The answer; or the AzureError of the last try, at once where trying again cannot help."""
+    def ask(self, request: Callable[[], Answer], *, final: Container[str] = ()) -> Answer:
+        """The answer; or the AzureError of the last try, at once where trying again cannot help.
+
+        `final` are codes of refusals that another try cannot help here, though it might elsewhere.
+        """
         from azure.core.exceptions import AzureError
 
-        from flight.workflows.cloud.refusal import is_passing
+        from flight.workflows.cloud.refusal import code_of
 
         for count in range(self.tries):
-            self._rest(self._pause_until - self.clock())
+            self.rest(self._pause_until - self.clock())
             try:
                 return request()
             except AzureError as error:
-                if count + 1 == self.tries or self.given_up.is_set() or not is_passing(error, hopeful=self.hopeful):
+                self.was_interrupted |= is_broken_off(error)
+                is_last = count + 1 == self.tries or self.given_up.is_set() or code_of(error) in final
+                if is_last or not self._may_do_later(error):
                     raise
-                self._rest(self._wait_after(error, count))
+                self.rest(self._wait_after(error, count))
         raise AssertionError("unreachable")
+
+    def rest(self, seconds: float) -> None:
+        """Wait, unless another sender has failed for good."""
+        if seconds > 0:
+            self.given_up.wait(seconds)
+
+    def _may_do_later(self, error: AzureError) -> bool:
+        from flight.workflows.cloud.refusal import is_passing
+
+        return is_passing(error, hopeful=self.hopeful) or (self.hopeful and is_broken_off(error))
 
     def _wait_after(self, error: AzureError, count: int) -> float:
         wait = max(min(self.first_s * 2.0**count, LONGEST_S) * random.uniform(0.75, 1.25), retry_after(error))
-        if getattr(error, "status_code", None) in THROTTLED:
+        if is_throttled(error):
             self._pause_until = max(self._pause_until, self.clock() + wait)
         return wait
 
-    def _rest(self, seconds: float) -> None:
-        if seconds > 0:
-            self.given_up.wait(seconds)
+
+def is_throttled(error: Exception) -> bool:
+    """Whether the service asks for fewer requests."""
+    return getattr(error, "status_code", None) in THROTTLED
+
+
+def is_broken_off(error: AzureError) -> bool:
+    """Whether there was no whole answer: the connection failed, or the login service was not reached for a new token."""
+    from azure.core.exceptions import (
+        ClientAuthenticationError,
+        IncompleteReadError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    from flight.workflows.cloud.refusal import UNREACHED
+
+    if isinstance(error, ClientAuthenticationError):
+        return error.status_code is None and UNREACHED.search(str(error)) is not None
+    return isinstance(error, (ServiceRequestError, ServiceResponseError, IncompleteReadError))
 
 
 def retry_after(error: AzureError) -> float:

@@ -1,7 +1,7 @@
-"""What of a file is worth sending, as values: extents of data become reads, and what was read becomes page runs.
+"""What is to be done to a page blob, as values: extents of data become reads, what was read becomes actions on spans.
 
 A block of the digest, 64 KiB, is looked at as a whole: it is all zeros, or it is sent. Everything is a `Span` of byte
-offsets that carries its own place: nobody counts offsets.
+offsets that carries its own place: nobody counts offsets. What a difference of two images asks for: `delta`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BRIDGE: Final = 64 << 10
 _ZERO: Final = bytes(BLOCK)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Span:
     """The bytes from `start` up to, not including, `stop`."""
 
@@ -36,6 +36,38 @@ class Span:
         return f"bytes {self.start}-{self.stop - 1}"
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Send what the file holds here: whole pages, at most `MOST` bytes."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Let the service write here what the base holds from the offset `source` on: whole pages, at most `MOST` bytes.
+
+    The base is another blob than the one that is written: no Move reads what another action wrote.
+    """
+
+    span: Span
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Take the pages away, so that zeros are read here: whole pages, as many as there are.
+
+    Source: "Put Page (REST API)", Remarks: a clear may cover the whole blob.
+    """
+
+    span: Span
+
+
+Action = Put | Move | Clear
+"""What the blob holds at the span afterwards is what the file holds there, whichever it is. No two overlap."""
+
+
 def merge(spans: Iterable[Span], *, bridge: int = 0) -> tuple[Span, ...]:
     """The same bytes in ascending order, with spans joined that overlap, touch, or are at most `bridge` bytes apart."""
     merged: list[Span] = []
@@ -47,13 +79,46 @@ def merge(spans: Iterable[Span], *, bridge: int = 0) -> tuple[Span, ...]:
     return tuple(merged)
 
 
+def pieces(span: Span, most: int = MOST) -> Iterator[Span]:
+    """The span cut into spans of `most` bytes; the last one may be shorter."""
+    for start in range(span.start, span.stop, most):
+        yield Span(start, min(start + most, span.stop))
+
+
+def subtract(spans: Iterable[Span], holes: Iterable[Span]) -> tuple[Span, ...]:
+    """The bytes of `spans` that are in no hole, merged."""
+    left: list[Span] = []
+    out, first = merge(holes), 0
+    for span in merge(spans):
+        start = span.start
+        while first < len(out) and out[first].start < span.stop:
+            hole = out[first]
+            if start < hole.start:
+                left.append(Span(start, hole.start))
+            start = max(start, hole.stop)
+            if hole.stop > span.stop:  # it goes on in the next span
+                break
+            first += 1
+        if start < span.stop:
+            left.append(Span(start, span.stop))
+    return tuple(left)
+
+
+def pages_after(there: Iterable[Span], actions: Iterable[Action]) -> tuple[Span, ...]:
+    """The page ranges that the service lists of a blob that had those `there`, when the actions are done; merged."""
+    done = tuple(actions)
+    cleared = (action.span for action in done if isinstance(action, Clear))
+    written = (action.span for action in done if not isinstance(action, Clear))
+    return merge((*subtract(there, cleared), *written))
+
+
 def plan_reads(extents: Iterable[Span], *, size: int) -> tuple[Span, ...]:
     """What to read of a file of `size` bytes (whole pages) that holds data in these extents, in ascending order.
 
     Whole blocks (the file's last one may be short), no byte twice, none above 4 MiB.
     """
     whole = (Span(one.start // BLOCK * BLOCK, min(-(-one.stop // BLOCK) * BLOCK, size)) for one in extents)
-    return tuple(piece for run in merge(whole, bridge=BRIDGE) for piece in _pieces(run))
+    return tuple(piece for run in merge(whole, bridge=BRIDGE) for piece in pieces(run))
 
 
 def plan_puts(read: Span, content: bytes) -> tuple[Span, ...]:
@@ -71,8 +136,3 @@ def data_blocks(read: Span, content: bytes) -> Iterator[Span]:
         zero = _ZERO if stop - start == BLOCK else _ZERO[: stop - start]
         if not content.startswith(zero, start):
             yield Span(read.start + start, read.start + stop)
-
-
-def _pieces(run: Span) -> Iterator[Span]:
-    for start in range(run.start, run.stop, MOST):
-        yield Span(start, min(start + MOST, run.stop))

@@ -21,9 +21,10 @@ def check_may_upload(cloud: Cloud, *, container: str) -> None:
     """
     from azure.core.exceptions import AzureError
 
-    place = place_in(cloud, container=container, name=f"flight-doctor-{uuid.uuid4().hex[:12]}.vhd")
+    upload = str(uuid.uuid4())
+    place = place_in(cloud, container=container, name=f"flight-doctor-{upload[:13]}.vhd")
     service = BlobService(cloud, place)
-    service.create(PAGE, metadata={}, fence=1, over=None)
+    service.create(PAGE, metadata={"upload": upload}, over=None)
     try:
         cloud.container(container).get_blob_client(place.name).delete_blob()
     except AzureError as error:

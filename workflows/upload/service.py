@@ -1,187 +1,260 @@
-"""The wire: the few requests an upload is made of, spoken by the SDK's own page blob client.
+"""The few requests that an upload is made of, spoken by the SDK's own page blob client.
 
-Two uploaders never mix their pages: whoever creates the blob gives it a random sequence number, and every Put Page
-carries that as a condition. The older uploader's next page is refused, and a killed one leaves no lease to wait for.
+Two writers never mix their pages: each write carries the id of a lease, which only one of them holds.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from base64 import b64encode
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from flight.workflows.cloud.endpoint import CONNECT_S, Cloud
-from flight.workflows.cloud.refusal import code_of, refused
-from flight.workflows.kit.errors import BusyError, FlightError
-from flight.workflows.upload.patience import Patience
-from flight.workflows.upload.plan import Span, merge
+from flight.workflows.cloud.endpoint import CONNECT_S, Cloud, ReadAccess
+from flight.workflows.cloud.refusal import code_of
+from flight.workflows.kit.progress import Told, quiet
+from flight.workflows.upload.beside import Beside
+from flight.workflows.upload.copying import UNFIT, fit, when_copied
+from flight.workflows.upload.pace import Pace
+from flight.workflows.upload.patience import Patience, is_throttled
+from flight.workflows.upload.plan import Move, Span, merge
 from flight.workflows.upload.receipt import BlobPlace, Remote
+from flight.workflows.upload.verbs import BaseUnfit, Service
+from flight.workflows.upload.wire import LEASE_ENDED, LEASED, MISSING, Wire, lowered
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import AzureError
+    from azure.storage.blob import BlobLeaseClient
 
-Answer = TypeVar("Answer")
-FENCE_BITS = 52
-"""A sequence number may have 63 bits; Azurite keeps it as a double, which is exact up to 53 (seen in Azurite 3.35)."""
-_MISSING = ("ContainerNotFound", "BlobNotFound", "ResourceNotFound")
+__all__ = ["BaseUnfit", "BlobService", "Service"]
 
-
-class Service(Protocol):
-    """What a transfer asks of a blob service. All offsets are whole pages."""
-
-    client: str
-
-    def look(self) -> Remote | None:
-        """The blob as it is; None where there is none."""
-
-    def create(self, size: int, *, metadata: Mapping[str, str], fence: int, over: str | None) -> None:
-        """An empty page blob, where there is none (`over` None) or over the one with that ETag; BusyError otherwise."""
-
-    def put(self, span: Span, content: bytes, *, fence: int) -> None:
-        """Write a page run; BusyError where somebody else has created the blob anew."""
-
-    def ranges(self) -> tuple[Span, ...]:
-        """The pages that were written, merged."""
-
-    def describe(self, metadata: Mapping[str, str], *, under: str) -> str:
-        """Replace the metadata if the blob still has this ETag; the new ETag. BusyError otherwise."""
-
-    def give_up(self) -> None:
-        """Let no request wait for another try: the transfer has failed."""
+CONTENT_TYPE: Final = "application/octet-stream"
+"""What the service says itself of a blob that nobody named the type of; headers are set all at once."""
+LEASE_S: Final = 60
+"""The longest lease that ends by itself. Source: "Lease Blob (REST API)"."""
+NOT_HELD: Final = frozenset(
+    {
+        "LeaseIdMismatchWithLeaseOperation",
+        "LeaseNotPresentWithLeaseOperation",
+        "LeaseIsBrokenAndCannotBeRenewed",
+        "LeaseIsBreakingAndCannotBeRenewed",
+        "LeaseLost",
+        *MISSING,
+    }
+)
+"""What a lease operation is told whose lease is not its own any more."""
 
 
 class BlobService:
-    """One page blob in Azure or Azurite. At first contact it is impatient, while sending it is not."""
+    """A page blob in Azure or Azurite, and what lies in its container. `md5` sends each page run with its MD5."""
 
-    def __init__(self, cloud: Cloud, place: BlobPlace, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        place: BlobPlace,
+        *,
+        patience: Patience | None = None,
+        pace: Pace | None = None,
+        transport: Any = None,
+        md5: bool = True,
+    ) -> None:
         self.cloud, self.place = cloud, place
         self.client = f"azure-storage-blob {importlib.metadata.version('azure-storage-blob')}"
-        self._container = cloud.container(place.container)
+        self._container = cloud.container(place.container, transport=transport)
         self._blob = self._container.get_blob_client(place.name)
-        self._patience = patience or Patience()
-        self._contact = Patience(tries=3, hopeful=False)
+        self._wire = Wire(cloud, place, self._blob, patience=patience or Patience())
+        self._beside = Beside(self._container, self._wire)
+        self._pace, self._md5 = pace or Pace(), md5
+        self._access = ReadAccess(cloud)
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self._wire.was_interrupted
+
+    @was_interrupted.setter
+    def was_interrupted(self, value: bool) -> None:
+        self._wire.was_interrupted = value
+
+    def give_up(self) -> None:
+        self._wire.patience.given_up.set()
 
     def look(self) -> Remote | None:
-        with self._explained(f"look at {self.place.url}"):
-            found = self._if_there(lambda: self._blob.get_blob_properties(connection_timeout=CONNECT_S))
-        if found is None:
-            return None
-        return Remote(
-            etag=found.etag,
-            size_bytes=found.size,
-            fence=found.page_blob_sequence_number or 0,
-            metadata={name.lower(): value for name, value in (found.metadata or {}).items()},
-            is_page_blob=found.blob_type == "PageBlob",
+        return self._wire.look()
+
+    # How a blob begins ---------------------------------------------------------------------------------------------
+
+    def create(self, size: int, *, metadata: Mapping[str, str], over: str | None, lease: str = "") -> str:
+        self._beside.make_container()
+        create = self._blob.create_page_blob
+        held: dict[str, Any] = {"lease": lease} if lease else {}
+        with self._wire.explained(f"create {self.place.url}"):
+            return self._wire.conditional(
+                lambda: create(size, metadata=dict(metadata), **_condition(over), **held),
+                or_ours=lambda now: now.metadata == lowered(metadata),
+            )
+
+    def copy(
+        self, base: BlobPlace, *, metadata: Mapping[str, str], over: str | None, etag: str, told: Told = quiet
+    ) -> str:
+        self._beside.make_container()
+        copy, source = self._blob.start_copy_from_url, _condition(etag, of="source_")
+        could_not = f"copy {base.url} to {self.place.url}"
+        with fit(base, also="ConditionNotMet"), self._wire.explained(could_not):
+            self._wire.conditional(
+                lambda: copy(base.url, metadata=dict(metadata), **source, **_condition(over)),
+                or_ours=lambda now: now.metadata == lowered(metadata),
+                under=over,
+            )
+        return when_copied(self._wire, base, told)
+
+    # The lease -----------------------------------------------------------------------------------------------------
+
+    def lease(self, lease_id: str) -> None:
+        with self._wire.explained(f"hold {self.place.url} by a lease"):
+            self._wire.patience.ask(lambda: self._lease_of(lease_id).acquire(LEASE_S))
+
+    def renew(self, lease_id: str) -> bool:
+        return self._while_held(f"renew the lease on {self.place.url}", self._lease_of(lease_id).renew)
+
+    def release(self, lease_id: str) -> None:
+        self._while_held(f"let go of the lease on {self.place.url}", self._lease_of(lease_id).release)
+
+    def _lease_of(self, lease_id: str) -> BlobLeaseClient:
+        from azure.storage.blob import BlobLeaseClient
+
+        return BlobLeaseClient(self._blob, lease_id)
+
+    def _while_held(self, could_not: str, request: Callable[..., None]) -> bool:
+        """Whether a lease operation found the lease held."""
+        from azure.core.exceptions import HttpResponseError
+
+        with self._wire.explained(could_not):
+            try:
+                self._wire.renewing.ask(lambda: request(connection_timeout=CONNECT_S, read_timeout=CONNECT_S))
+            except HttpResponseError as error:
+                if code_of(error) in NOT_HELD:
+                    return False
+                raise
+        return True
+
+    # What is written -----------------------------------------------------------------------------------------------
+
+    def put(self, span: Span, content: bytes, *, lease: str) -> str:
+        put, headers = self._blob.upload_page, self._checked(content)
+        return self._written(
+            lambda: put(content, span.start, span.size, lease=lease, headers=headers),
+            f"send {span} to {self.place.url}",
+            lease=lease,
         )
 
-    def create(self, size: int, *, metadata: Mapping[str, str], fence: int, over: str | None) -> None:
-        self._make_container()
-        create = self._blob.create_page_blob
-        with self._explained(f"create {self.place.url}"):
-            self._unless_changed(
-                lambda: create(size, metadata=dict(metadata), sequence_number=fence, **_condition(over)),
-                or_ours=lambda now: now.fence == fence,
-            )
-        self._contact = self._patience
+    def _checked(self, content: bytes) -> dict[str, str]:
+        """The header by which the service checks what arrives. Taken before it is its turn: that is for the network."""
+        if not self._md5:
+            return {}
+        return {"Content-MD5": b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()}
 
-    def put(self, span: Span, content: bytes, *, fence: int) -> None:
+    def put_from(self, move: Move, *, base: BlobPlace, base_etag: str, md5: bytes, lease: str) -> str:
         def request() -> Any:
-            return self._blob.upload_page(
-                content, span.start, span.size, if_sequence_number_eq=fence, validate_content=True
+            url, authorization = self._access.to(base.url, container=base.container, name=base.name)
+            return self._blob.upload_pages_from_url(
+                url,
+                move.span.start,
+                move.span.size,
+                move.source,
+                source_authorization=authorization,
+                source_content_md5=md5,
+                lease=lease,
+                **_condition(base_etag, of="source_"),
             )
 
-        with self._explained(f"send {span} to {self.place.url}", taken_over="SequenceNumberConditionNotMet"):
-            self._patience.ask(request)
+        with fit(base):
+            return self._written(request, f"move {move.span} of {self.place.url} there", lease=lease, final=UNFIT)
+
+    def clear(self, span: Span, *, lease: str) -> str:
+        clear, could_not = self._blob.clear_page, f"clear {span} of {self.place.url}"
+        return self._written(lambda: clear(span.start, span.size, lease=lease), could_not, lease=lease)
+
+    def resize(self, size: int, *, lease: str) -> str:
+        resize, could_not = self._blob.resize_blob, f"make {self.place.url} {size} bytes long"
+        return self._written(lambda: resize(size, lease=lease), could_not, lease=lease)
+
+    def set_md5(self, md5: bytes | None, *, lease: str) -> str:
+        from azure.storage.blob import ContentSettings
+
+        said = ContentSettings(content_type=CONTENT_TYPE, content_md5=None if md5 is None else bytearray(md5))
+        set_headers, could_not = self._blob.set_http_headers, f"say the MD5 of {self.place.url}"
+        return self._written(lambda: set_headers(said, lease=lease), could_not, lease=lease)
+
+    def describe(self, metadata: Mapping[str, str], *, under: str, lease: str) -> str:
+        def ask() -> str:
+            return self._wire.conditional(
+                lambda: self._blob.set_blob_metadata(dict(metadata), lease=lease, **_condition(under)),
+                or_ours=lambda now: now.metadata == lowered(metadata),
+            )
+
+        return self._under(lease, ask, f"write the metadata of {self.place.url}")
+
+    def _written(
+        self, request: Callable[[], Any], could_not: str, *, lease: str, final: Container[str] = frozenset()
+    ) -> str:
+        """The ETag after a write under the lease, in its turn."""
+
+        def in_turn() -> Any:
+            with self._pace.turn(is_throttled):
+                return request()
+
+        return self._under(lease, lambda: str(self._wire.patience.ask(in_turn, final=final)["etag"]), could_not)
+
+    def _under(self, lease: str, ask: Callable[[], str], could_not: str) -> str:
+        """What is asked with the lease's id; a lease that ended while this host slept is taken up again, once."""
+        from azure.core.exceptions import HttpResponseError
+
+        with self._wire.explained(could_not, busy=LEASED | LEASE_ENDED):
+            try:
+                return ask()
+            except HttpResponseError as error:
+                if code_of(error) not in LEASE_ENDED or not self.renew(lease):
+                    raise
+            return ask()
+
+    # What is there -------------------------------------------------------------------------------------------------
 
     def ranges(self) -> tuple[Span, ...]:
         def request() -> list[Span]:
             found = self._blob.list_page_ranges()
             return [Span(int(one.start or 0), int(one.end or 0) + 1) for one in found if not one.cleared]
 
-        with self._explained(f"list the pages of {self.place.url}"):
-            return merge(self._patience.ask(request))
+        with self._wire.explained(f"list the pages of {self.place.url}"):
+            return merge(self._wire.patience.ask(request))
 
-    def describe(self, metadata: Mapping[str, str], *, under: str) -> str:
-        describe = self._blob.set_blob_metadata
-        with self._explained(f"write the metadata of {self.place.url}"):
-            return self._unless_changed(
-                lambda: describe(dict(metadata), **_condition(under)),
-                or_ours=lambda now: now.metadata == {name.lower(): value for name, value in metadata.items()},
-            )
+    def read(self, span: Span) -> bytes:
+        def request() -> bytes:
+            content: bytes = self._blob.download_blob(span.start, span.size).readall()
+            return content
 
-    def give_up(self) -> None:
-        self._patience.given_up.set()
+        with self._wire.explained(f"read {span} of {self.place.url}"):
+            return self._wire.patience.ask(request)
 
-    def _make_container(self) -> None:
-        """Made only where it is missing: who may write blobs may not always make containers."""
-        with self._explained(f"look at the container '{self.place.container}'"):
-            ask = self._container.get_container_properties
-            there = self._if_there(lambda: ask(connection_timeout=CONNECT_S))
-        if there is None:
-            with self._explained(f"make the container '{self.place.container}'"):
-                self._contact.ask(self._create_container)
+    def put_map(self, raw: bytes, metadata: Mapping[str, str]) -> None:
+        self._beside.put_map(raw, metadata)
 
-    def _create_container(self) -> None:
-        from azure.core.exceptions import ResourceExistsError
+    def mark_map(self, metadata: Mapping[str, str]) -> None:
+        self._beside.mark_map(metadata)
 
-        try:
-            self._container.create_container(connection_timeout=CONNECT_S)
-        except ResourceExistsError as error:
-            if code_of(error) != "ContainerAlreadyExists":
-                raise
+    def get_map(self, name: str) -> tuple[bytes, Mapping[str, str]] | None:
+        return self._beside.get_map(name)
 
-    def _if_there(self, request: Callable[[], Answer]) -> Answer | None:
-        from azure.core.exceptions import ResourceNotFoundError
+    def map_marks(self) -> Mapping[str, str] | None:
+        return self._beside.map_marks()
 
-        try:
-            answer: Answer = self._contact.ask(request)
-            return answer
-        except ResourceNotFoundError as error:
-            if code_of(error) in _MISSING:
-                return None
-            raise
-
-    def _unless_changed(self, request: Callable[[], Mapping[str, Any]], *, or_ours: Callable[[Remote], bool]) -> str:
-        """The new ETag of a conditional request. Refused may also mean that it was done, and its answer lost: look."""
-        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
-
-        try:
-            return str(self._patience.ask(request)["etag"])
-        except (ResourceExistsError, ResourceModifiedError) as error:
-            now = self.look() if code_of(error) in ("BlobAlreadyExists", "ConditionNotMet") else None
-            if now is None:
-                raise
-            if or_ours(now):
-                return now.etag
-            raise _taken_over(self.place) from error
-
-    @contextlib.contextmanager
-    def _explained(self, could_not: str, *, taken_over: str = "") -> Iterator[None]:
-        from azure.core.exceptions import AzureError
-
-        try:
-            yield
-        except AzureError as error:
-            raise self._explanation(error, could_not, taken_over) from error
-
-    def _explanation(self, error: AzureError, could_not: str, taken_over: str) -> FlightError:
-        if taken_over and code_of(error) == taken_over:
-            return _taken_over(self.place)
-        return refused(error, could_not, cloud=self.cloud)
+    def newest(self, *, recipe: str) -> list[tuple[BlobPlace, Remote]]:
+        return self._beside.newest(recipe)
 
 
-def _condition(etag: str | None) -> dict[str, Any]:
+def _condition(etag: str | None, *, of: str = "") -> dict[str, Any]:
+    """Only where there is none (no ETag), or the one with this ETag; `of` "source_" says so of a request's source."""
     from azure.core import MatchConditions
 
     if etag is None:
-        return {"match_condition": MatchConditions.IfMissing}
-    return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
-
-
-def _taken_over(place: BlobPlace) -> BusyError:
-    return BusyError(
-        f"somebody else is writing {place.url}",
-        why="the blob was created or changed by another upload while this one ran",
-        fix="let the other one end, then run this again: it sends nothing where the same image is there",
-    )
+        return {f"{of}match_condition": MatchConditions.IfMissing}
+    return {f"{of}match_condition": MatchConditions.IfNotModified, f"{of}etag": etag}

@@ -152,7 +152,7 @@ def _wrong_sizes(name: str, stored: int, found: Footer) -> Iterator[FlightError]
         why = f"its virtual size of {current} bytes is no whole number of MiB"
         yield _refused(name, why, _resize(name, round_up_mib(current)))
     if current > LARGEST_BYTES:
-        why = f"its virtual size of {human_bytes(current)} is beyond Azure's limit of {human_bytes(LARGEST_BYTES)}"
+        why = f"its virtual size of {current} bytes is beyond Azure's limit of {human_bytes(LARGEST_BYTES)}"
         yield _refused(name, why, "shrink its filesystems and partitions, then the disk")
 
 

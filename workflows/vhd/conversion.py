@@ -86,7 +86,7 @@ def _unfit(ends: Ends) -> tuple[str, str]:
     if ends.size > LARGEST_BYTES:
         limit = human_bytes(LARGEST_BYTES)
         return (
-            f"it has {human_bytes(ends.size)}, and Azure takes {limit} at most",
+            f"it has {ends.size} bytes, and Azure takes {limit} at most",
             "shrink its partitions, then the disk",
         )
     return "", ""
@@ -108,7 +108,7 @@ def _read_back(source: int, target: int, patches: Sequence[gpt.Patch]) -> None:
     for extent in sparse.extents(source):
         for at in {extent.start, max(extent.start, extent.stop - SAMPLE_BYTES)}:
             length = min(SAMPLE_BYTES, extent.stop - at)
-            wanted = _patched(sparse.read_exactly(source, at, length), at, patches)
+            wanted = gpt.patched(sparse.read_exactly(source, at, length), at, patches)
             if sparse.read_exactly(target, at, length) != wanted:
                 raise _unlike(f"what was copied to byte {at} reads back otherwise")
     read = functools.partial(sparse.read_exactly, target)
@@ -116,16 +116,6 @@ def _read_back(source: int, target: int, patches: Sequence[gpt.Patch]) -> None:
     problem = gpt.backup_problem(read, table, os.fstat(target).st_size - FOOTER_BYTES) if table else ""
     if problem:
         raise _unlike(f"the backup of its partition table: {problem}")
-
-
-def _patched(content: bytes, offset: int, patches: Sequence[gpt.Patch]) -> bytes:
-    """What stands at `offset` once the patches are written over `content`."""
-    stop, after = offset + len(content), bytearray(content)
-    for patch in patches:
-        start, end = max(offset, patch.offset), min(stop, patch.stop)
-        if start < end:
-            after[start - offset : end - offset] = patch.content[start - patch.offset : end - patch.offset]
-    return bytes(after)
 
 
 def _unlike(why: str) -> FlightError:

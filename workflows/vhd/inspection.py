@@ -28,6 +28,16 @@ KNOWN_TYPES = {
 }
 """Source: UEFI Specification, and the Discoverable Partitions Specification."""
 
+KNOWN_CREATORS = {
+    "qem2": "flight, or qemu-img with force_size (qem2)",
+    "qemu": "qemu-img (qemu)",
+    "vpc": "Virtual PC (vpc)",
+    "win": "Hyper-V (win)",
+    "vs": "Virtual Server (vs)",
+    "wa": "Azure (wa)",
+}
+"""Who writes which word as a footer's creator. Source: QEMU's block/vpc.c."""
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -75,8 +85,9 @@ class Inspection:
         if it := self.footer:
             yield "virtual size", f"{human_bytes(it.current_bytes)} ({it.current_bytes} bytes)"
             yield "type", f"{it.type_name}, format {it.format >> 16}.{it.format & 0xFFFF}"
-            made = f"{it.made:%Y-%m-%d %H:%M:%S} UTC" if it.made != EPOCH else "not stated"
-            yield "made", f"{made} by {it.creator_name}" if it.creator_name else made
+            yield "made", f"{it.made:%Y-%m-%d %H:%M:%S} UTC" if it.made != EPOCH else "the footer does not say when"
+            if it.creator_name:
+                yield "made by", KNOWN_CREATORS.get(it.creator_name, f"a program that calls itself '{it.creator_name}'")
             yield "identifier", str(it.uid)
             yield "geometry", str(it.geometry)
             yield "checksum", f"{it.checksum:08x}" + ("" if it.checksum == it.right_checksum else " (wrong)")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flight.workflows.install.apt import Apt
-from flight.workflows.install.sources import Source
+from flight.workflows.install.debian.apt import Apt
+from flight.workflows.install.debian.sources import Source
 from flight.workflows.kit.errors import ConfigError, FlightError, RecipeError, RemoteError
 from flight.workflows.kit.progress import quiet
 
@@ -66,6 +66,10 @@ def test_a_changed_index_is_refused(
 
 def test_a_wrong_password_is_told_apart(source: Source, tmp_path: Path) -> None:
     assert "refused the login" in _refusal(tmp_path, replace(source, login=(USER, "wrong"))).what
+
+
+def test_a_release_that_is_not_there_is_told_apart(source: Source, tmp_path: Path) -> None:
+    assert "does not have the release" in _refusal(tmp_path, replace(source, suite="trxie")).what
 
 
 def test_a_mirror_that_does_not_answer_is_named(source: Source, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from flight.workflows.install.isolation import Bind, Machine
 from flight.workflows.kickstart.mirrors import host_mirrors
+from flight.workflows.kit.errors import ProgramError
 
 PROBE = """
 for place in "$@"; do
@@ -78,3 +79,23 @@ def test_a_script_without_the_network_reaches_nothing(tmp_path: Path) -> None:
         ["bash", "-c", PROBE, "probe", "10.0.2.2:80", "169.254.169.254:80"], why="probe the network"
     )
     assert "reached" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("slirp4netns", "slirp4netns, which gives a script the network, did not start"),
+        ("ip", "could not close the way to 169.254.0.0/16"),
+    ],
+)
+def test_a_way_out_that_cannot_be_made_or_closed_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / program).write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with pytest.raises(ProgramError) as caught:
+        machine(tmp_path).run(["true"], why="try the network", network=True)
+    assert "the system cannot be entered" in caught.value.why
+    assert said in caught.value.why

@@ -158,3 +158,20 @@ def find_sleeper(argument: str) -> int:
 def test_a_contained_program_sees_no_other_process_and_takes_its_children_along(tmp_path: Path) -> None:
     ran = run(["sh", "-c", "sleep 60 & ls /proc | grep -c '^[0-9]'"], why="look", contained=True)
     assert int(ran.out) < 10
+
+
+def test_a_talk_answers_lines_until_it_has_nothing_more_to_say() -> None:
+    asks = "import sys\nfor line in sys.stdin: print('you said', line.strip(), flush=True)\nprint('over')"
+    said = []
+
+    def reply(line: str) -> str | None:
+        said.append(line)
+        return {"you said one": "two\nthree\n", "you said three": None}.get(line, "")
+
+    run([sys.executable, "-c", asks], why="talk", stdin=b"one\n", replies=reply, timeout_s=20)
+    assert said == ["you said one", "you said two", "you said three"]
+
+
+def test_a_program_that_ends_in_the_middle_of_a_talk_is_one_error() -> None:
+    with pytest.raises(ProgramError, match="exit code 3"):
+        run(["sh", "-c", "echo a; exit 3"], why="talk", stdin=b"x" * 100_000, replies=lambda _line: "y" * 100_000)

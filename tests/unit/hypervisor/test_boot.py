@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flight.workflows.hypervisor.boot import Expected, backing_format, explain_failure, problems_on
-from flight.workflows.hypervisor.console import clean_console
+from flight.workflows.hypervisor.console import FAILURES, Sign, clean_console
 from flight.workflows.hypervisor.guest import Ended
 from flight.workflows.hypervisor.probe import Acceleration
 from flight.workflows.kit.errors import FlightError
@@ -77,6 +77,14 @@ def test_a_failed_boot_is_explained(ended: Ended, said: str) -> None:
     assert "/w/s.png" in error.why
     assert all(f"| {line}" in error.why for line in ended.last_lines)
     assert error.fix
+
+
+@pytest.mark.parametrize("sign", FAILURES, ids=lambda sign: sign.name)
+def test_every_sign_of_a_failed_boot_has_its_words_and_what_to_look_at(sign: Sign) -> None:
+    seen = replace(STALLED, how="sign", sign=sign.name, text="these words")
+    error = explain_failure("x.vhd", "bios", seen, acceleration=EMULATED)
+    assert error.why.startswith(f"the guest {sign.meaning}: these words")
+    assert error.fix == sign.hint
 
 
 def test_boot_code_that_said_nothing_is_named_as_the_cause() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from flight.workflows.hypervisor.probe import (
     parse_version,
     plan_probe,
 )
+from flight.workflows.kit.errors import ProgramError
+from flight.workflows.kit.run import Ran
 
 
 def test_the_boot_sector_says_its_word_and_leaves() -> None:
@@ -72,6 +76,23 @@ def test_a_version_is_read_from_what_a_program_says(text: str, version: tuple[in
 )
 def test_debian13_needs_kvm_or_a_new_emulator(has_kvm: bool, version: tuple[int, ...], holds: bool) -> None:
     assert Acceleration(has_kvm, "qemu", version).runs_debian13 is holds
+
+
+@pytest.mark.parametrize(("out", "why"), [("", "it said nothing"), ("boot failed\n", r"it said: boot failed\n")])
+def test_a_guest_that_does_not_say_its_word_is_no_guest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, why: str
+) -> None:
+    def ran(argv: list[str], **_: object) -> Ran:
+        return Ran(0, "QEMU emulator version 10.0.2" if "--version" in argv else out, 0.1)
+
+    probing = importlib.import_module("flight.workflows.hypervisor.probe")
+    monkeypatch.setattr(probing, "run", ran)
+    monkeypatch.setattr(probing, "find", lambda program, **_: "/bin/sh")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ProgramError, match="it ended without its word") as caught:
+        probing.probe("qemu", tmp_path)
+    assert caught.value.why == why
+    assert "reinstall" in caught.value.fix
 
 
 def test_libguestfs_is_kept_from_a_kvm_that_lies() -> None:

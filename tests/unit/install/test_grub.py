@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight.workflows.install import grub
+from flight.workflows.install.debian.family import GRUB
 from flight.workflows.install.layout import plan_layout
 from flight.workflows.kickstart.plan import InstallPlan
 
@@ -35,7 +36,7 @@ def test_the_core_is_whole_sectors_and_says_where_its_rest_lies(core: bytes) -> 
 
 def test_the_stub_finds_the_root_by_uuid_and_hands_over() -> None:
     uuid = LAYOUT.at("/").identifier
-    assert grub.render_stub(LAYOUT).splitlines() == [
+    assert grub.render_stub(LAYOUT, GRUB).splitlines() == [
         f"search.fs_uuid {uuid} root",
         "set prefix=($root)/boot/grub",
         "configfile $prefix/grub.cfg",

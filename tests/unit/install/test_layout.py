@@ -31,7 +31,8 @@ def test_a_plan_without_partitions_gets_a_hybrid_disk() -> None:
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        pytest.param(Partition("/", "xfs", 2048), "xfs is not built", id="xfs"),
+        pytest.param(Partition("/srv", "btrfs", 2048), "btrfs is not built", id="btrfs"),
+        pytest.param(Partition("/srv", "xfs", 200), "needs 300 or more", id="small xfs"),
         pytest.param(Partition("swap", "swap", 512), "swap on the OS disk", id="swap"),
         pytest.param(Partition("pv.01", "lvmpv", 512), "no place in the system", id="lvm"),
         pytest.param(Partition("/boot", "ext4", 512), "kept on the root filesystem", id="boot"),

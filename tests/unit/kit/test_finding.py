@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flight.workflows.kit.errors import RecipeError
-from flight.workflows.kit.finding import NOWHERE, Finding, Where, refuse, shown
+from flight.workflows.kit.finding import NOWHERE, Finding, Where, finding_of, refuse, shown
 
 
 @pytest.mark.parametrize(
@@ -14,11 +14,19 @@ from flight.workflows.kit.finding import NOWHERE, Finding, Where, refuse, shown
         (Finding(Where("a.ks", 3), "no", "yes"), "a.ks:3: no (yes)"),
         (Finding(Where("a.ks", 3), "no"), "a.ks:3: no"),
         (Finding(Where("a.toml", 0), "no"), "a.toml: no"),
+        (Finding(NOWHERE, "no"), "no"),
     ],
-    ids=["with a fix", "without", "a whole file"],
+    ids=["with a fix", "without", "a whole file", "nowhere"],
 )
 def test_a_finding_prints_on_one_line(finding: Finding, printed: str) -> None:
     assert str(finding) == printed
+
+
+@pytest.mark.parametrize("line", ["a/b.ks:3: no: 12: http://x", "b.ks: no", "no"])
+def test_a_line_that_tells_a_finding_is_read_back(line: str) -> None:
+    finding = finding_of(line)
+    assert str(finding) == line
+    assert finding.where == {"a": Where("a/b.ks", 3), "b": Where("b.ks", 0), "n": NOWHERE}[line[0]]
 
 
 def test_findings_are_refused_together_once_each_and_in_order() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from flight.workflows.kit.progress import Progress, at_most_every, human_bytes, human_seconds, once_every
+from flight.workflows.kit.progress import Progress, at_most_every, human_bytes, human_seconds
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,6 @@ def test_what_comes_after_something_complete_does_not_wait_its_turn() -> None:
     for progress in (Progress(1, 1, "unpacking"), Progress(what="starting"), Progress(what="going on")):
         told(progress)
     assert [progress.what for progress in heard] == ["unpacking", "starting"]
-
-
-def test_a_line_is_worth_only_what_takes_long() -> None:
-    now, heard = [0.0], []
-    told = once_every(60, heard.append, clock=lambda: now[0])
-    for second in range(150):
-        now[0] = float(second)
-        told(Progress(second, 149, "x"))
-    assert [progress.done for progress in heard] == [60, 120]
 
 
 @pytest.mark.parametrize(

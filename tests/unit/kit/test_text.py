@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flight.workflows.kit.text import has_controls, quoted, split_url
+from flight.workflows.kit.text import as_written, has_controls, line_of, quoted, split_url
 
 
 @pytest.mark.parametrize("text", ["\0", "a\nb", "\x1b[2J", "a\u2028b", "\x7f", "\x85"])
@@ -13,6 +13,27 @@ def test_control_characters_and_line_breaks_are_seen(text: str) -> None:
 def test_other_signs_are_no_controls() -> None:
     assert not has_controls("a b\u00e9\u4e2d\u2026")
     assert not has_controls("a\n\tb", besides="\n\t")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (True, "true"),
+        (12, "12"),
+        ("a\nb", "'a\\nb'"),
+        (["a", False, 1.5], "['a', false, 1.5]"),
+        ({"a": [1]}, "{a = [1]}"),
+    ],
+    ids=str,
+)
+def test_a_value_is_written_as_toml_has_it(value: object, written: str) -> None:
+    assert as_written(value) == written
+
+
+def test_the_line_that_is_no_text_is_counted_from_one() -> None:
+    with pytest.raises(UnicodeDecodeError) as caught:
+        b"one\ntwo\n\xff".decode()
+    assert line_of(caught.value) == 3
 
 
 def test_a_value_is_quoted_on_one_line_and_not_at_length() -> None:

@@ -1,0 +1,43 @@
+"""The keywords of sshd_config that some OpenSSH from 7 to 10 takes, those that it only ignores among them.
+
+sshd does not start with any other; unlike ssh it knows no IgnoreUnknown (tests/integration/certify/test_sshd.py).
+
+Source: sshd_config(5) of OpenSSH 7.4 to 10.1 with the patches of Debian, Red Hat and SUSE.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OF_OPENSSH: Final = """
+acceptenv addressfamily allowagentforwarding allowgroups allowstreamlocalforwarding allowtcpforwarding allowusers
+authenticationmethods authorizedkeyscommand authorizedkeyscommanduser authorizedkeysfile authorizedprincipalscommand
+authorizedprincipalscommanduser authorizedprincipalsfile banner casignaturealgorithms challengeresponseauthentication
+channeltimeout chrootdirectory ciphers clientalivecountmax clientaliveinterval compression denygroups denyusers
+disableforwarding exposeauthinfo fingerprinthash forcecommand gatewayports gssapiauthentication
+gssapicleanupcredentials gssapidelegatecredentials gssapistrictacceptorcheck hostbasedacceptedalgorithms
+hostbasedacceptedkeytypes hostbasedauthentication hostbasedusesnamefrompacketonly hostcertificate hostkey hostkeyagent
+hostkeyalgorithms ignorerhosts ignoreuserknownhosts include ipqos kbdinteractiveauthentication kerberosauthentication
+kerberosgetafstoken kerberosorlocalpasswd kerberosticketcleanup kexalgorithms listenaddress logingracetime loglevel
+logverbose macs match maxauthtries maxsessions maxstartups modulifile pamservicename passwordauthentication
+permitemptypasswords permitlisten permitopen permitrootlogin permittty permittunnel permituserenvironment permituserrc
+persourcemaxstartups persourcenetblocksize persourcepenalties persourcepenaltyexemptlist pidfile port printlastlog
+printmotd pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication pubkeyauthoptions rdomain
+refuseconnection rekeylimit requiredrsasize revokedkeys sshdauthpath sshdsessionpath securitykeyprovider setenv
+streamlocalbindmask streamlocalbindunlink strictmodes subsystem syslogfacility tcpkeepalive trustedusercakeys
+unusedconnectiontimeout usedns usepam versionaddendum x11displayoffset x11forwarding x11uselocalhost xauthlocation
+"""
+BY_OLD_NAMES: Final = """
+afstokenpassing authorizedkeysfile2 checkmail dsaauthentication hostdsakey keepalive kerberostgtpassing
+keyregenerationinterval pamauthenticationviakbdint protocol reversemappingcheck rhostsauthentication
+rhostsrsaauthentication rsaauthentication serverkeybits skeyauthentication uselogin useprivilegeseparation
+verifyreversemapping
+"""
+OF_DISTRIBUTIONS: Final = """
+authorizedkeyscommandrunas canonicalmatchuser debianbanner exposeauthenticationmethods gssapicleanupcreds
+gssapienablek5users gssapiindicators gssapikexalgorithms gssapikeyexchange gssapistorecredentialsonrekey
+gssapiusesessioncredcache gssusesessionccache hpnbuffersize hpndisabled kerberosuniqueccache kerberosusekuserok
+noneenabled nonemacenabled permitblacklistedkeys permitpamuserchange requiredauthentications1 requiredauthentications2
+rsaminsize showpatchlevel tcprcvbufpoll useblacklist useblocklist usecannedbanner x11maxdisplays x509keyalgorithm
+"""
+KNOWN: Final = frozenset(f"{OF_OPENSSH} {BY_OLD_NAMES} {OF_DISTRIBUTIONS}".split())

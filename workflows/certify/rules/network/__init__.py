@@ -1,0 +1,1 @@
+"""Rules about network and SSH (the reference's table 2.5)."""
