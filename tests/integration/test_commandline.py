@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from home import TOP, Home
+from home import BIN, TOP, Home, Ran
 
 
 @pytest.fixture
@@ -43,12 +44,39 @@ def test_no_scheduler_is_needed_with_local_scheduler(home: Home) -> None:
     assert home.luigi("RenderKickstart", "--local-scheduler").code == 0
 
 
-def test_without_luigi_cfg_nothing_is_guessed(home: Home) -> None:
+def test_without_luigi_cfg_the_defaults_hold_and_one_line_says_so(home: Home) -> None:
     (home.folder / "luigi.cfg").unlink()
     ran = home.luigi("RenderKickstart", "--local-scheduler")
-    assert ran.code != 0
-    assert "there is no luigi.cfg" in ran.said
+    assert ran.code == 0
+    assert ran.said.startswith("flight: there is no luigi.cfg here: the defaults hold")
+    assert home.link("ks").is_file()
+
+
+@pytest.mark.parametrize("task", ["UploadBlob", "UploadImage"])
+def test_without_luigi_cfg_nothing_is_sent(home: Home, task: str) -> None:
+    (home.folder / "luigi.cfg").unlink()
+    ran = home.luigi(task, "--local-scheduler")
+    assert ran.code == 35
+    assert ran.said.startswith("flight: there is no luigi.cfg\n")
     assert "LUIGI_CONFIG_PATH" in ran.said
+    assert not home.work.exists()
+
+
+@pytest.mark.parametrize("args", [("clean",), ("rehearsal", "start"), ("scheduler", "stop")])
+def test_without_luigi_cfg_nothing_is_started_stopped_or_removed(home: Home, args: tuple[str, ...]) -> None:
+    (home.folder / "luigi.cfg").unlink()
+    ran = home.flight(*args)
+    assert ran.code == 2
+    assert "there is no luigi.cfg" in ran.said
+    assert "`flight init`" in ran.said
+    assert not home.work.exists()
+
+
+def test_a_luigi_cfg_that_is_named_and_not_there_is_an_error(home: Home) -> None:
+    luigi = home.argv("RenderKickstart", "--local-scheduler")
+    ran = home.run("env", "LUIGI_CONFIG_PATH=/no/such.cfg", *luigi, timeout_s=60)
+    assert ran.code == 35
+    assert "LUIGI_CONFIG_PATH names a file that is not there" in ran.said
 
 
 @pytest.mark.parametrize(
@@ -101,6 +129,76 @@ def test_a_wrong_option_is_one_message_before_anything_runs(home: Home, args: tu
     assert "Traceback" not in ran.said
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["RenderKickstrat"], "did you mean RenderKickstart?"),
+        (["Cook"], "give one of BuildImage, "),
+        ([], "no task is"),
+    ],
+    ids=["nearly", "not at all", "none"],
+)
+def test_a_task_that_there_is_not_is_one_message(home: Home, words: list[str], said: str) -> None:
+    ran = home.run(str(BIN / "luigi"), "--module", "flight.workflows", *words, timeout_s=60)
+    assert ran.code == 35
+    assert said in ran.said
+    assert "Traceback" not in ran.said
+    assert len(ran.said.splitlines()) == 2
+
+
+def test_an_option_that_there_is_not_is_luigis_own_message(home: Home) -> None:
+    ran = home.luigi("RenderKickstart", "--recipee", "x", timeout_s=60)
+    assert ran.code == 2
+    assert "unrecognized arguments: --recipee" in ran.said
+
+
+@pytest.mark.parametrize("task", ["UploadBlob", "UploadImage"])
+def test_a_rehearsal_that_cannot_start_is_told_before_anything_is_built(home: Home, task: str) -> None:
+    with socket.create_server(("127.0.0.1", home.compute_port)):
+        ran = home.luigi(task, "--local-scheduler", timeout_s=60)
+    assert ran.code == 35
+    assert ran.said.startswith(f"flight: compute cannot start: port {home.compute_port} of 127.0.0.1 is taken")
+    assert "[rehearsal] compute_port" in ran.said
+    assert not list(home.work.glob("*/InstallPackages-*"))
+
+
+def test_the_scheduler_of_another_folder_will_do_and_its_rehearsal_is_named(home: Home, tmp_path: Path) -> None:
+    other = Home(tmp_path / "other", recipe=home.recipe)
+    other.configure(
+        f"core.scheduler_port={home.scheduler_port}",
+        f"rehearsal.blob_port={home.blob_port}",
+        f"rehearsal.compute_port={home.compute_port}",
+    )
+    assert home.flight("scheduler", "start").code == home.flight("rehearsal", "start").code == 0
+    for do in ("start", "status"):
+        ran = other.flight("scheduler", do)
+        assert ran.code == 0
+        assert (
+            f"runs already  http://127.0.0.1:{home.scheduler_port}  started for the work folder {home.work}" in ran.said
+        )
+    ran = other.flight("rehearsal", "start")
+    assert ran.code == 2
+    assert f"flight's own azurite of the work folder {home.work} listens there" in ran.said
+    assert f"`flight rehearsal stop` in {home.folder}, or set other ports in [rehearsal]" in ran.said
+    assert f"is taken by flight's own compute of the work folder {home.work}" in other.flight("doctor").said
+    assert other.luigi("RenderKickstart").code == 0
+    assert "did not run" in other.flight("scheduler", "stop").said
+    assert home.flight("scheduler", "status").code == home.flight("rehearsal", "status").code == 0
+
+
+def test_a_rehearsal_is_started_only_where_it_is_used(home: Home) -> None:
+    home.configure("azure.cloud=public")
+    assert home.flight("rehearsal", "start", "--if-used") == Ran(0, "")
+    assert home.flight("rehearsal", "status").code == 1
+
+
+def test_azurite_is_installed_by_one_command_from_any_folder(home: Home) -> None:
+    (home.folder / "luigi.cfg").unlink()
+    ran = home.flight("rehearsal", "install")
+    assert ran.code == 0
+    assert ran.said.startswith("Azurite was installed already: ")
+
+
 def test_flight_takes_no_version_that_luigi_would_not(home: Home) -> None:
     ran = home.flight("show", "kickstart", "--version", "1\n%end")
     assert ran.code == 2
@@ -150,6 +248,24 @@ def test_importing_the_package_brings_no_client_along() -> None:
         cwd=TOP,
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("first", ["import luigi", "import flight.workflows.kit.arriving", "import flight.workflows"])
+def test_luigi_finds_the_tasks_whatever_is_imported_first(home: Home, first: str) -> None:
+    command = ["--module", "flight.workflows", "RenderKickstart", "--recipe", home.recipe, "--local-scheduler"]
+    ran = home.run(
+        sys.executable, "-c", f"{first}; from luigi.cmdline import luigi_run; luigi_run({command})", timeout_s=60
+    )
+    assert ran.code == 0, ran.said
+
+
+def test_flights_own_program_does_not_wait_for_luigi_where_nothing_is_asked_of_it(home: Home, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(bytes(1 << 20))
+    ran = home.run(sys.executable, "-X", "importtime", str(BIN / "flight"), "digest", str(disk), timeout_s=60)
+    assert ran.code == 0, ran.said
+    assert "flight.workflows.cli" in ran.said
+    assert " luigi\n" not in ran.said
 
 
 def test_flight_says_how_to_use_it_and_what_is_wrong(home: Home) -> None:
