@@ -5,7 +5,8 @@ source, pipe, disk      what is sent: a fixed VHD, or a raw disk that gains its 
 ledger, journal         what was done so far, whatever killed us
 service, wire, pace     the few requests, spoken by the SDK's own client
 opening, sending        the blob taken up or made; the senders
-transfer, proof         the whole way, and its end
+finding, transfer       what is there already; the whole way
+proof, sealing          its end: all is there, and the blob says so
 base, verify            an older blob to start from; a blob looked at again
 command                 `flight upload` and `flight verify`
 """

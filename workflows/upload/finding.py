@@ -10,10 +10,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from flight.workflows.kit.errors import RemoteError
+from flight.workflows.upload import sealing
 from flight.workflows.upload.base import TOUCHED
-from flight.workflows.upload.blockmap import seal_of, to_bytes
-from flight.workflows.upload.reading import read_whole
-from flight.workflows.upload.receipt import MAP, SEAL, Receipt, Remote
+from flight.workflows.upload.reading import WholeMd5, read_whole
+from flight.workflows.upload.receipt import SEAL, Receipt, Remote
 from flight.workflows.upload.source import FileSource
 from flight.workflows.upload.verify import read_back, unsealed
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flight.workflows.upload.job import Job
     from flight.workflows.upload.receipt import BlobPlace
     from flight.workflows.upload.service import Service
+    from flight.workflows.upload.tally import Hashing
 
 
 def with_digest(job: Job, there: Remote) -> Job:
@@ -38,20 +39,37 @@ def is_wanted(job: Job, there: Remote) -> bool:
     return _may_be_it(job, there) and there.sealed == job.identity.digest
 
 
-def holds_it_still(job: Job, there: Remote) -> bool:
-    """Whether a blob that is wanted holds what was sealed: by its ETag, or else by all its bytes. Its map is made good."""
+def held_under(job: Job, there: Remote) -> str | None:
+    """The ETag under which a blob that is wanted holds what was sealed; None where it does not hold it any more.
+
+    Where its own ETag does not tell, all its bytes do; then what is wrong with its seal, map and Content-MD5 is made good.
+    """
+    if there.size_bytes != job.source.size_bytes:
+        job.warned(f"{job.to.url} was resized since it was sealed: it is sent again")
+        return None
     if _is_untouched(job, there):
-        return True
+        if job.content_md5 and not there.content_md5:
+            job.warned(f"{job.to.url} was sealed without the MD5 of the whole, and is left so: another name gets one")
+        return there.etag
     job.warned(f"{job.to.url} was written to since it was sealed, or that cannot be ruled out: it is read again")
     seen = read_back(job.service.ranges(), size=there.size_bytes, service=job.service, told=job.told)
     now = job.service.look()
     if now is None or now.etag != there.etag or seen.digest() != there.sealed:
         job.warned("it does not hold what was sealed: it is sent again")
-        return False
-    raw = to_bytes(seen.block_map(there.size_bytes))
-    if seal_of(raw) == there.metadata.get(MAP):
-        job.service.put_map(raw, map_marks(there.sealed, there.etag))
-    return True
+        return None
+    return _sealed_anew(job, there, seen)
+
+
+def _sealed_anew(job: Job, there: Remote, seen: Hashing) -> str:
+    """The ETag after the seal, and what is said beside it, were made good where they were not."""
+    if job.ledger.session:  # of a try that was killed a moment ago
+        job.service.release(job.ledger.session.lease)
+    etag = there.etag
+    if (there.content_md5 or job.content_md5) and isinstance(job.source, FileSource):
+        with WholeMd5(job.source) as md5:
+            if md5.digest().hex() != there.content_md5:
+                etag = sealing.say_md5(job, md5.digest(), under=etag)
+    return sealing.seal(job, seen, under=etag, said=there.metadata)
 
 
 def sealed_at(place: BlobPlace, service: Service) -> Receipt:
@@ -59,17 +77,12 @@ def sealed_at(place: BlobPlace, service: Service) -> Receipt:
     there = service.look()
     doubt = "the container holds no blob of this name"
     if there is not None:
-        marks = map_marks(there.sealed, there.etag)
+        marks = sealing.map_marks(there.sealed, there.etag)
         doubt = unsealed(there) or ("" if service.map_marks() == marks else f"{TOUCHED}, or its map was not finished")
     if there is None or doubt:
         fix = "`flight upload` the disk to it: what is there already is not sent again"
         raise RemoteError(f"{place.url} is not what `flight upload` leaves", why=doubt, fix=fix)
     return Receipt(place, there.etag, there.sealed, there.size_bytes, 0, 0, 0.0, service.client, was_there=True)
-
-
-def map_marks(digest: str, etag: str) -> dict[str, str]:
-    """What a finished map says of its blob: under this ETag it was sealed, with this digest."""
-    return {"digest": digest, "etag": etag}
 
 
 def without_seal(there: Remote) -> Remote:
@@ -78,20 +91,23 @@ def without_seal(there: Remote) -> Remote:
 
 
 def _may_be_it(job: Job, there: Remote) -> bool:
-    return there.is_page_blob and bool(there.sealed) and there.size_bytes == job.source.size_bytes
+    """A disk as long as the blob is, or was when it was sealed."""
+    lengths = (str(there.size_bytes), there.metadata.get("size_bytes"))
+    return there.is_page_blob and bool(there.sealed) and str(job.source.size_bytes) in lengths
 
 
 def _is_untouched(job: Job, there: Remote) -> bool:
     """Nobody wrote to it since it was sealed. A map whose last word is missing, by a kill or an error, gets it."""
-    marks = job.service.map_marks() or {}
-    wanted = map_marks(there.sealed, there.etag)
+    marks = job.service.map_marks()
+    wanted = sealing.map_marks(there.sealed, there.etag)
     if marks == wanted:
         return True
-    is_of_it = marks == {"digest": there.sealed}
+    if marks != {"digest": there.sealed}:
+        return False
     seal, session = job.ledger.seal, job.ledger.session
     is_known = seal is not None and seal.etag == there.etag
-    is_held = not is_known and is_of_it and session is not None and job.service.renew(session.lease)
-    if is_of_it and (is_known or is_held):
+    is_held = not is_known and session is not None and job.service.renew(session.lease)
+    if is_known or is_held:
         job.service.mark_map(wanted)
     if is_held and session:
         job.service.release(session.lease)

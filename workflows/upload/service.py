@@ -178,12 +178,18 @@ class BlobService:
         resize, could_not = self._blob.resize_blob, f"make {self.place.url} {size} bytes long"
         return self._written(lambda: resize(size, lease=lease), could_not, lease=lease)
 
-    def set_md5(self, md5: bytes | None, *, lease: str) -> str:
+    def set_md5(self, md5: bytes | None, *, under: str, lease: str) -> str:
         from azure.storage.blob import ContentSettings
 
         said = ContentSettings(content_type=CONTENT_TYPE, content_md5=None if md5 is None else bytearray(md5))
-        set_headers, could_not = self._blob.set_http_headers, f"say the MD5 of {self.place.url}"
-        return self._written(lambda: set_headers(said, lease=lease), could_not, lease=lease)
+
+        def ask() -> str:
+            return self._wire.conditional(
+                lambda: self._blob.set_http_headers(said, lease=lease, **_condition(under)),
+                or_ours=lambda now: now.content_md5 == (md5 or b"").hex(),
+            )
+
+        return self._under(lease, ask, f"say the MD5 of {self.place.url}")
 
     def describe(self, metadata: Mapping[str, str], *, under: str, lease: str) -> str:
         def ask() -> str:

@@ -8,7 +8,6 @@ were listed with. A blob without a seal is never taken for done.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shlex
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from flight.workflows.kit.errors import ConfigError, FlightError
 from flight.workflows.kit.memory import share_one_heap
 from flight.workflows.kit.progress import Progress
-from flight.workflows.upload import finding, proof
-from flight.workflows.upload.blockmap import seal_of, to_bytes
+from flight.workflows.upload import finding, proof, sealing
 from flight.workflows.upload.delta import plan_delta
 from flight.workflows.upload.opening import Opened, opened
 from flight.workflows.upload.pipe import PipeSource
 from flight.workflows.upload.plan import Put, Span
 from flight.workflows.upload.reading import WholeMd5, read_whole, take_all, take_planned
-from flight.workflows.upload.receipt import MAP, Receipt, Remote
+from flight.workflows.upload.receipt import Receipt
 from flight.workflows.upload.sending import Read, Sender, Work, send_all, tag_of
 from flight.workflows.upload.source import FileSource
 from flight.workflows.upload.tally import Hashing, Tally
@@ -47,17 +45,14 @@ def upload(job: Job) -> Receipt:
     if there is not None:
         job = finding.with_digest(job, there)
         if finding.is_wanted(job, there):
-            if finding.holds_it_still(job, there):
-                _warn_of_md5(job, there)
-                return _receipt(job, tally, digest=there.sealed, etag=there.etag, started=started, was_there=True)
+            if etag := finding.held_under(job, there):
+                return _receipt(job, tally, digest=there.sealed, etag=etag, started=started, was_there=True)
             there = finding.without_seal(there)
     if isinstance(job.source, PipeSource):
         job.source.look()
     with _whole_md5(job) as md5, opened(job, there) as blob:
         hashing, sender = _send(job, blob, tally)
-        if md5 or blob.base:  # a copy has the base's
-            job.ledger.wrote(job.service.set_md5(md5.digest() if md5 else None, lease=blob.session.lease))
-        etag = _sealed(job, blob, hashing, sender)
+        etag = _sealed(job, blob, hashing, sender, md5)
     return _receipt(job, tally, digest=hashing.digest(), etag=etag, started=started, base=blob.session.base)
 
 
@@ -74,11 +69,6 @@ def _whole_md5(job: Job) -> contextlib.AbstractContextManager[WholeMd5 | None]:
     )
 
 
-def _warn_of_md5(job: Job, there: Remote) -> None:
-    if job.content_md5 and not there.content_md5:
-        job.warned(f"{job.to.url} was sealed without the MD5 of the whole, and is left so: only another name gets one")
-
-
 def _send(job: Job, blob: Opened, tally: Tally) -> tuple[Hashing, Sender]:
     """All is written that is to be; and what was read on the way."""
     sender = Sender(job.service, job.ledger, tally, lease=blob.session.lease, base=blob.base)
@@ -90,9 +80,7 @@ def _send(job: Job, blob: Opened, tally: Tally) -> tuple[Hashing, Sender]:
         _check_digest(job, hashing.digest())  # before anything is written that nobody could use
         plan = plan_delta(hashing.block_map(blob.session.size_bytes), blob.base.blocks, pages=blob.base.pages)
         take = take_planned(plan, job.source, tally)
-    send_all(
-        take, sender, service=job.service, senders=job.senders, tell=lambda: job.told(tally.progress())
-    )  # fmt: skip
+    send_all(take, sender, service=job.service, senders=job.senders, tell=lambda: job.told(tally.progress()))
     if isinstance(job.source, PipeSource):
         _end_of_pipe(job, job.source, sender, hashing)
     return hashing, sender
@@ -119,28 +107,18 @@ def _read_again(job: Job) -> Read:
     return refuse
 
 
-def _sealed(job: Job, blob: Opened, hashing: Hashing, sender: Sender) -> str:
+def _sealed(job: Job, blob: Opened, hashing: Hashing, sender: Sender, md5: WholeMd5 | None) -> str:
     """All that was written is seen to be there, and the blob says so from now on: the ETag that this leaves."""
     job.told(Progress(what=f"sealing {job.to.url}"))
     pages = blob.base.pages if blob.base else ()
-    size = job.source.size_bytes or 0
-    etag = proof.prove(
-        sender, read=_read_again(job), there=pages, size_bytes=size, service=job.service, to=job.to
-    )  # fmt: skip
+    size, lease = job.source.size_bytes or 0, blob.session.lease
+    etag = proof.prove(sender, read=_read_again(job), there=pages, size_bytes=size, service=job.service, to=job.to)
+    if md5 or blob.base:  # a copy has the base's
+        etag = sealing.say_md5(job, md5.digest() if md5 else None, under=etag, lease=lease)
     if isinstance(job.source, FileSource):
         job.source.check_unchanged()
-    digest = hashing.digest()
-    _check_digest(job, digest)
-    identity = dataclasses.replace(job.identity, digest=digest, size_bytes=size)
-    raw = to_bytes(hashing.block_map(size))
-    job.service.put_map(raw, {"digest": digest})
-    marks = {MAP: seal_of(raw)}
-    sealed = job.service.describe({**identity.metadata(sealed=True), **marks}, under=etag, lease=blob.session.lease)
-    try:
-        job.ledger.sealed(sealed, digest, None)
-    finally:  # either of them lets the next run believe the seal
-        job.service.mark_map(finding.map_marks(digest, sealed))
-    return sealed
+    _check_digest(job, hashing.digest())
+    return sealing.seal(job, hashing, under=etag, lease=lease)
 
 
 def _check_length(job: Job) -> None:

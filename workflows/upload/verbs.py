@@ -64,8 +64,8 @@ class Service(Protocol):
     def resize(self, size: int, *, lease: str) -> str:
         """Cut or lengthen the blob."""
 
-    def set_md5(self, md5: bytes | None, *, lease: str) -> str:
-        """Say which MD5 the whole blob has (Content-MD5), None: say nothing of it; the service does not look."""
+    def set_md5(self, md5: bytes | None, *, under: str, lease: str) -> str:
+        """Say which MD5 the whole blob has (Content-MD5), None: none, if it still has this ETag; the service does not look."""
 
     def ranges(self) -> tuple[Span, ...]:
         """The pages that were written, merged."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import random
 import tempfile
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
 
 from fake_azure import FakeAzure, Faults, SimulatedKill
 from fake_faults import AFTER, BEFORE, LATE
@@ -24,6 +24,7 @@ from flight.workflows.digest import BLOCK
 from flight.workflows.digest import digest as digest_of
 from flight.workflows.kit.errors import BusyError, FlightError
 from flight.workflows.upload import copying
+from flight.workflows.upload.finding import sealed_at
 from flight.workflows.upload.patience import Patience
 from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, place_in
 from flight.workflows.upload.service import BlobService
@@ -89,6 +90,7 @@ class Night:
         assert receipt.sent_bytes == receipt.moved_bytes == 0, self.told("a rerun sent something")
         assert self.held(place.name) == self.disk.read_bytes(), self.told("the blob is not the disk")
         assert receipt.digest == digest_of(self.disk), self.told("the receipt's digest is not the disk's")
+        assert self.known(place).etag == receipt.etag, self.told("who signs for it would be told another ETag")
 
     def until_it_is_there(self, place: BlobPlace) -> Receipt:
         for _ in range(MOST_TRIES):
@@ -127,13 +129,21 @@ class Night:
                 self.say(f"a stranger wrote at {at}")
 
     def damage(self, place: BlobPlace) -> None:
-        """Somebody writes to the whole blob and leaves its seal as it is."""
+        """Somebody writes to the whole blob, or to what lies beside it, and leaves its seal as it is."""
         blob = self.azure.account.blobs[place.container, place.name]
-        at = self.chance.randrange(0, blob.size // 512) * 512
-        blob.pages.write(at, b"\xdd" * 512)
-        blob.lease.was_written()
-        blob.etag = self.damaged = '"0xDAMAGED"'
-        self.say(f"somebody damaged what was sealed, at {at}")
+        what = self.chance.choice(["page", "page", "labels", "map", "size"])
+        if what == "page":
+            blob.pages.write(self.chance.randrange(0, blob.size // 512) * 512, b"\xdd" * 512)
+        elif what == "labels":
+            blob.metadata = {name: value for name, value in blob.metadata.items() if name in ("sealed", "recipe")}
+        elif what == "map":
+            self.azure.account.blobs.pop((place.container, f"{place.name}.map"), None)
+        else:
+            blob.size += MIB
+        if what != "map":
+            blob.lease.was_written()
+            blob.etag = self.damaged = '"0xDAMAGED"'
+        self.say(f"somebody damaged what was sealed: {what}")
         self.met["damaged"] += 1
 
     def tried(self, place: BlobPlace) -> Receipt:
@@ -141,12 +151,13 @@ class Night:
         if self.is_known:
             identity = dataclasses.replace(identity, size_bytes=self.disk.stat().st_size)
 
-        def service(cloud: Cloud, at: BlobPlace, **more: Any) -> BlobService:
-            patience = Patience(tries=6, first_s=0.0, clock=self.clock)
-            patience.rest = lambda seconds: None  # type: ignore[method-assign]
-            return BlobService(cloud, at, patience=patience, transport=self.azure.transport(), **more)
-
-        with patch.object(upload, "BlobService", service), patch.object(copying, "AGAIN_S", 0.0):
+        with (
+            patch.object(upload, "BlobService", lambda cloud, at, **more: self.service(at, **more)),
+            patch.object(copying, "AGAIN_S", 0.0),
+            patch.object(
+                uuid, "uuid1", uuid.uuid4
+            ),  # libuuid keeps a file open for every thread that asks for the first
+        ):
             receipt = upload.send_disk(
                 self.disk, cloud=CLOUD, to=place, identity=identity, ledgers=self.folder / "ledgers",
                 connections=self.chance.choice([1, 2, 8]), replace=True,
@@ -155,6 +166,14 @@ class Night:
         self.met["moved" if receipt.moved_bytes else "sent" if receipt.sent_bytes else "there"] += 1
         self.met["taken up"] += bool(receipt.found_bytes)
         return receipt
+
+    def service(self, at: BlobPlace, **more: Any) -> BlobService:
+        return hasty_service(self.azure, self.clock, at, tries=6, **more)
+
+    def known(self, place: BlobPlace) -> Receipt:
+        """What `flight sas` would find."""
+        with patch.object(uuid, "uuid1", uuid.uuid4):
+            return sealed_at(place, self.service(place))
 
     def check_seals(self) -> None:
         """Whatever is sealed holds what its seal says; a base is what it was."""
@@ -172,7 +191,7 @@ class Night:
 
     def write(self, content: bytes) -> None:
         fresh = self.folder / "fresh"
-        fresh.write_bytes(content + footer(len(content), made=EPOCH, uid=UUID(int=7)))
+        fresh.write_bytes(content + footer(len(content), made=EPOCH, uid=uuid.UUID(int=7)))
         fresh.replace(self.disk)
 
     def place(self, name: str) -> BlobPlace:
@@ -183,6 +202,13 @@ class Night:
 
     def told(self, what: str) -> str:
         return f"seed {self.seed}: {what}\n" + "\n".join([*self.story, f"faults: {self.azure.faults.log}"])
+
+
+def hasty_service(azure: FakeAzure, clock: Clock, at: BlobPlace, *, tries: int, **more: Any) -> BlobService:
+    """It tries again without waiting."""
+    patience = Patience(tries=tries, first_s=0.0, clock=clock)
+    patience.rest = lambda seconds: None  # type: ignore[method-assign]
+    return BlobService(CLOUD, at, patience=patience, transport=azure.transport(), **more)
 
 
 def made_disk(chance: random.Random) -> bytes:

@@ -265,7 +265,8 @@ class Account:
 
     def _properties(self, asked: Asked, blob: Blob) -> Answer:
         _poll(blob)
-        return Answer(200, {**_properties(blob), "Content-Length": str(blob.size)})
+        md5 = {"Content-MD5": blob.content_md5} if blob.content_md5 else {}
+        return Answer(200, {**_properties(blob), "Content-Length": str(blob.size), **md5})
 
     def _read(self, asked: Asked, blob: Blob) -> Answer:
         wanted = asked.header("x-ms-range") or asked.header("Range")

@@ -11,14 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from campaign import CLOUD, GRAIN, MIB, Clock
+from campaign import CLOUD, GRAIN, MIB, Clock, hasty_service
 from fake_azure import FakeAzure, SimulatedKill
 from fake_http import Asked
 from madedisks import TABLE
 
 from flight.workflows import upload
 from flight.workflows.kit.progress import Told, quiet
-from flight.workflows.upload.patience import Patience
 from flight.workflows.upload.receipt import BlobPlace, Identity, Receipt, place_in
 from flight.workflows.upload.service import BlobService
 from flight.workflows.vhd import EPOCH, footer
@@ -40,9 +39,7 @@ class Place:
         (to or self.disk).write_bytes(content + footer(len(content), made=EPOCH, uid=UUID(int=7)))
 
     def service(self, place: BlobPlace, **more: Any) -> BlobService:
-        patience = Patience(tries=4, first_s=0.0, clock=self.clock)
-        patience.rest = lambda seconds: None  # type: ignore[method-assign]
-        return BlobService(CLOUD, place, patience=patience, transport=self.azure.transport(), **more)
+        return hasty_service(self.azure, self.clock, place, tries=4, **more)
 
     def send(
         self,

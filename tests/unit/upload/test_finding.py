@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from campaign import CLOUD, GRAIN, MIB
@@ -13,6 +17,7 @@ from shops import Place, piped, place
 
 from flight.workflows.digest import digest as digest_of
 from flight.workflows.kit.errors import BusyError, ConfigError, FlightError, RemoteError, SpaceError
+from flight.workflows.upload.finding import sealed_at
 from flight.workflows.upload.ledger import Ledger
 from flight.workflows.upload.receipt import place_in
 from flight.workflows.upload.service import BlobService
@@ -59,6 +64,80 @@ def test_a_blob_that_was_written_to_and_is_the_same_is_read_and_believed_again(
     assert shop.send().was_there, "and need not be read a second time"
     assert caplog.text == ""
     assert shop.send("demo-2.vhd").base == place("demo-1.vhd").url
+
+
+def forget(*names: str) -> Callable[[Any], None]:
+    """Metadata that somebody wrote without these."""
+
+    def write(blob: Any) -> None:
+        blob.metadata = {name: value for name, value in blob.metadata.items() if name not in names}
+
+    return write
+
+
+def falsify_md5(blob: Any) -> None:
+    blob.content_md5 = b64encode(bytes(16)).decode()
+
+
+@pytest.mark.parametrize("content_md5", [True, False], ids=["MD5 asked for", "MD5 not asked for"])
+@pytest.mark.parametrize(
+    "damage",
+    [forget("map"), forget("size_bytes"), forget("map", "size_bytes", "recipe", "version", "digest"), falsify_md5],
+    ids=["map", "size", "all but the seal", "Content-MD5"],
+)
+def test_what_a_seal_says_beside_the_digest_is_made_good(
+    shop: Place, damage: Callable[[Any], None], content_md5: bool
+) -> None:
+    shop.send(content_md5=True)
+    before, md5 = dict(shop.blob().metadata), shop.blob().content_md5
+    wrote_to(shop, damage=False)
+    damage(shop.blob())
+    receipt = shop.send(content_md5=content_md5)
+    assert receipt.was_there
+    assert (shop.blob().metadata, shop.blob().content_md5) == (before, md5)
+    assert sealed_at(place("demo-1.vhd"), shop.service(place("demo-1.vhd"))).etag == receipt.etag == shop.blob().etag
+    asked = len(shop.azure.account.requests)
+    assert shop.send().was_there
+    assert "get blob" not in shop.azure.account.verbs[asked:], "and need not be read a second time"
+
+
+def test_an_md5_that_is_missing_is_taken_where_all_is_read_again_anyway(shop: Place) -> None:
+    shop.send()
+    wrote_to(shop, damage=False)
+    shop.send(content_md5=True)
+    assert b64decode(shop.blob().content_md5) == hashlib.md5(shop.disk.read_bytes()).digest()
+
+
+def test_a_map_that_was_removed_is_put_again_though_the_ledger_knows_the_seal(shop: Place) -> None:
+    shop.send()
+    etag = shop.blob().etag
+    del shop.azure.account.blobs["images", "demo-1.vhd.map"]
+    with pytest.raises(RemoteError, match="is not what"):
+        sealed_at(place("demo-1.vhd"), shop.service(place("demo-1.vhd")))
+    assert shop.send().etag == etag == shop.blob().etag, "nothing is written to the blob"
+    assert sealed_at(place("demo-1.vhd"), shop.service(place("demo-1.vhd"))).etag == etag
+
+
+def test_labels_are_not_made_good_under_somebody_elses_lease(shop: Place) -> None:
+    shop.send()
+    wrote_to(shop, damage=False)
+    forget("map")(shop.blob())
+    shop.service(place("demo-1.vhd")).lease(str(UUID(int=1)))
+    with pytest.raises(BusyError):
+        shop.send()
+
+
+@pytest.mark.parametrize("by", [MIB, -MIB], ids=["longer", "shorter"])
+def test_a_blob_that_was_resized_after_its_seal_is_sent_again(
+    shop: Place, by: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.send()
+    blob = shop.blob()
+    blob.size += by
+    blob.etag = '"0xRESIZED"'
+    assert not shop.send().was_there
+    assert shop.held() == shop.disk.read_bytes()
+    assert "was resized since it was sealed" in caplog.text
 
 
 def test_who_writes_to_it_while_it_is_read_again_is_not_written_over(shop: Place) -> None:
