@@ -16,6 +16,8 @@ from flight.workflows.kit.errors import ConfigError, FlightError, RemoteError
 from flight.workflows.kit.kept import TORN, of_its_types
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.upload.receipt import Receipt
+from flight.workflows.upload.service import BlobService, Service
+from flight.workflows.upload.verify import kept_as_uploaded
 
 if TYPE_CHECKING:
     from flight.workflows.cloud.endpoint import Cloud
@@ -141,18 +143,17 @@ def register(
     replace: bool = False,
     told: Told = quiet,
     images: Any = None,
+    storage: Service | None = None,
 ) -> ImageReceipt:
     """Bring about a managed image of an uploaded blob, or find that it is there. `tags` gain the blob's digest.
 
     The same digest, generation and region are the same image: from which blob, and which commit, decides nothing.
-    `images` takes the place of the SDK's operations. Raises RemoteError where Azure refuses, is not reached, or where
-    the name is another image's and `replace` is not said.
+    `images` and `storage` take the places of the SDK's operations and of the blob's service. Raises RemoteError where Azure
+    refuses, is not reached, where the name is another image's and `replace` is not said, or where the blob is not as it
+    was uploaded.
     """
     started = time.monotonic()
-    if generation not in GENERATIONS:
-        raise ConfigError(
-            f"there is no generation '{generation}' of virtual machines", fix="give V1 (BIOS) or V2 (UEFI)"
-        )
+    _check_generation(generation)
     wanted = WantedImage(to.location, generation, blob.place.url, {**tags, "digest": blob.digest})
     azure = _resource(to, cloud, images)
     told(Progress(what=f"looking at {to}"))
@@ -161,12 +162,10 @@ def register(
     if there and found and not may_replace(there, wanted, replace=replace):
         raise _held_by_another(to, found)
     if found:
-        if there and not is_being_made(there, wanted):
-            azure.delete(told)
-        azure.put(wanted.body(), told)
-        there = azure.get()
-        _check_read_back(to, there, wanted)
-    assert there is not None
+        held = storage or BlobService(cloud, blob.place)
+        with kept_as_uploaded(blob, service=held, undo=lambda: azure.delete(told)):
+            there = _made(azure, there, wanted, to, told)
+    assert there
     return ImageReceipt(
         place=to,
         id=to.id,
@@ -177,6 +176,30 @@ def register(
         was_there=not found,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _check_generation(generation: str) -> None:
+    if generation not in GENERATIONS:
+        raise ConfigError(
+            f"there is no generation '{generation}' of virtual machines", fix="give V1 (BIOS) or V2 (UEFI)"
+        )
+
+
+def _made(
+    azure: Resource, there: Mapping[str, Any] | None, wanted: WantedImage, to: ImagePlace, told: Told
+) -> Mapping[str, Any]:
+    if there and not is_being_made(there, wanted):
+        azure.delete(told)
+    azure.put(wanted.body(), told)
+    made = azure.get()
+    problems = differences(made, wanted, exactly=True) if made else ("it is not there",)
+    if made is None or problems:
+        raise RemoteError(
+            f"{to} is not what was asked for",
+            why="; ".join(problems),
+            fix="look at it in the portal, remove it, then run this again",
+        )
+    return made
 
 
 def differences(image: Mapping[str, Any], wanted: WantedImage, *, exactly: bool = False) -> tuple[str, ...]:
@@ -239,13 +262,3 @@ def _held_by_another(place: ImagePlace, differs: tuple[str, ...]) -> RemoteError
         why="; ".join(differs),
         fix="give the image a new version, or add --replace",
     )
-
-
-def _check_read_back(place: ImagePlace, image: Mapping[str, Any] | None, wanted: WantedImage) -> None:
-    problems = differences(image, wanted, exactly=True) if image else ("it is not there",)
-    if problems:
-        raise RemoteError(
-            f"{place} is not what was asked for",
-            why="; ".join(problems),
-            fix="look at it in the portal, remove it, then run this again",
-        )

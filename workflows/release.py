@@ -26,7 +26,7 @@ from flight.workflows.upload.finding import sealed_at
 from flight.workflows.upload.patience import Patience
 from flight.workflows.upload.receipt import SEAL, BlobPlace, Receipt, place_in
 from flight.workflows.upload.service import BaseUnfit, BlobService, Service
-from flight.workflows.upload.verify import read_back
+from flight.workflows.upload.verify import not_as_uploaded, read_back
 
 if TYPE_CHECKING:
     from flight.workflows.cloud.endpoint import Cloud
@@ -234,7 +234,7 @@ def _put_there(blob: Receipt, to: BlobPlace, *, source: Service, service: Servic
             blob.place, metadata=metadata, over=there.etag if there else None, etag=blob.etag, told=told
         )
     except BaseUnfit as error:
-        raise _not_as_uploaded(blob, why=error.why) from error
+        raise not_as_uploaded(blob, why=error.why) from error
     service.describe({**metadata, SEAL: blob.digest}, under=etag, lease="")
     there = service.look()
     if there is None or not _is_whole(there, blob):
@@ -248,9 +248,9 @@ def _metadata(source: Service, blob: Receipt) -> Mapping[str, str]:
     """The source's own, with neither its seal nor its map; the copy is an upload of its own."""
     there = source.look()
     if there is None or not _is_whole(there, blob):
-        raise _not_as_uploaded(blob, why=f"it is {there or 'gone'}")
+        raise not_as_uploaded(blob, why=f"it is {there or 'gone'}")
     if there.etag != blob.etag:
-        raise _not_as_uploaded(blob, why="somebody wrote to it since: its ETag is another one")
+        raise not_as_uploaded(blob, why="somebody wrote to it since: its ETag is another one")
     kept = {name: value for name, value in there.metadata.items() if name not in (SEAL, "map")}
     return {**kept, "upload": str(uuid.uuid4())}
 
@@ -263,15 +263,6 @@ def _holds_it(there: Remote, service: Service, told: Told) -> bool:
 def _is_whole(there: Remote, blob: Receipt) -> bool:
     is_there = there.is_page_blob and there.size_bytes == blob.size_bytes and there.sealed == blob.digest
     return is_there and there.copy_status in ("", "success")
-
-
-def _not_as_uploaded(blob: Receipt, *, why: str) -> RemoteError:
-    return RemoteError(
-        f"{blob.place.url} is not as it was uploaded",
-        why=why,
-        fix="`flight verify` says what differs; `flight upload` of the same disk, or for a recipe's image "
-        "`luigi --module flight.workflows UploadBlob --recheck`, sends it again",
-    )
 
 
 def _with_sas(cloud: Cloud, container: str, sas: Secret) -> Any:

@@ -191,10 +191,12 @@ def test_a_blob_that_is_no_disk_is_refused_in_azures_words(
     cloud: Cloud, azure: Azure, blobs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     blob = cloud.container("published").get_blob_client("empty.vhd")
-    blob.create_page_blob(4 << 20)
+    zeros = "sha256:" + "0" * 64
+    made = blob.create_page_blob(4 << 20, metadata={"sealed": zeros})
     sent, path = Receipt.load(blobs[0]), tmp_path / "empty.json"
     place = dataclasses.replace(sent.place, name="empty.vhd", url=str(blob.url))
-    path.write_text(dataclasses.replace(sent, place=place, digest="sha256:" + "0" * 64).to_json())
+    receipt = dataclasses.replace(sent, place=place, digest=zeros, size_bytes=4 << 20, etag=made["etag"])
+    path.write_text(receipt.to_json())
     with pytest.raises(RemoteError, match="could not create version 1"):
         published(path, cloud, azure)
 

@@ -370,15 +370,20 @@ def test_an_image_is_registered_read_back_and_known_again(uploaded: Receipt, clo
     assert recheck_image(first, cloud=cloud) == ()
 
 
-def test_an_image_of_another_digest_is_replaced_only_when_told_to(uploaded: Receipt, cloud: Cloud) -> None:
+def test_an_image_of_another_digest_is_replaced_only_when_told_to(
+    uploaded: Receipt, cloud: Cloud, disk: Path, tmp_path: Path
+) -> None:
     to = image_place(cloud, resource_group="flight", name=name_of(uploaded.place), location="westeurope")
     first = register(uploaded, to=to, cloud=cloud, generation="V2", tags=TAGS)
-    other = dataclasses.replace(uploaded, digest="sha256:" + "e" * 64)
+    other_disk = tmp_path / "other.vhd"
+    other_disk.write_bytes(b"other".ljust(512) + disk.read_bytes()[512:])
+    other = sent(other_disk, cloud, place_in(cloud, container=uploaded.place.container, name="other.vhd"))
     with pytest.raises(RemoteError, match="is another image"):
         register(other, to=to, cloud=cloud, generation="V2", tags=TAGS)
     assert not register(other, to=to, cloud=cloud, generation="V2", tags=TAGS, replace=True).was_there
-    (problem,) = recheck_image(first, cloud=cloud)
-    assert "its digest is" in problem
+    problems = recheck_image(first, cloud=cloud)
+    assert any("its digest is" in problem for problem in problems)
+    assert any("its blob is" in problem for problem in problems)
 
 
 def test_what_the_resource_manager_refuses_is_told_with_its_code(uploaded: Receipt, cloud: Cloud) -> None:
@@ -399,8 +404,12 @@ def test_what_the_resource_manager_refuses_is_told_with_its_code(uploaded: Recei
 
 def test_a_blob_that_is_no_vhd_is_refused_as_an_image(disk: Path, cloud: Cloud, place: BlobPlace) -> None:
     receipt = sent(disk, cloud, place)
-    cloud.container(place.container).get_blob_client(place.name).clear_page(disk.stat().st_size - 512, 512)
+    blob = cloud.container(place.container).get_blob_client(place.name)
+    blob.clear_page(disk.stat().st_size - 512, 512)
     to = image_place(cloud, resource_group="flight", name=name_of(place), location="westeurope")
+    with pytest.raises(RemoteError, match="is not as it was uploaded"):
+        register(receipt, to=to, cloud=cloud, generation="V2", tags=TAGS)
+    receipt = dataclasses.replace(receipt, etag=blob.get_blob_properties().etag)
     with pytest.raises(RemoteError, match="could not create image"):
         register(receipt, to=to, cloud=cloud, generation="V2", tags=TAGS)
 

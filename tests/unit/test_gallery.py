@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from held import Held
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -172,7 +173,28 @@ def refusal(status: int, code: str, *, kind: type[HttpResponseError] = HttpRespo
 
 def published(azure: Microsoft, **more: Any) -> GalleryReceipt:
     asked = {"to": PLACE, "definition": KIND, "publishing": GIVEN, "cloud": CLOUD, "tags": TAGS, "compute": azure}
-    return publish(BLOB, **{**asked, **more})
+    return publish(BLOB, **{**asked, "storage": Held(BLOB), **more})
+
+
+def test_nothing_is_made_for_a_blob_that_is_not_as_it_was_uploaded() -> None:
+    azure = Microsoft()
+    with pytest.raises(RemoteError, match="is not as it was uploaded"):
+        published(azure, storage=Held(BLOB, looks=0))
+    assert not azure.kept
+
+
+def test_a_version_of_a_blob_that_changed_meanwhile_is_removed_again() -> None:
+    azure = Microsoft()
+    with pytest.raises(RemoteError, match="what was made of it is removed again"):
+        published(azure, storage=Held(BLOB, looks=1))
+    assert "version" not in {kind for kind, _ in azure.kept}
+
+
+def test_what_is_given_out_otherwise_needs_the_blob_no_longer() -> None:
+    azure = Microsoft()
+    published(azure)
+    changed = published(azure, publishing=given_out(replicas=2), storage=Held(BLOB, looks=0))
+    assert changed.changed
 
 
 def given_out(**more: Any) -> Publishing:
@@ -538,6 +560,7 @@ def test_a_recipe_is_published_under_its_own_name_with_its_blobs_overrides_in_th
     azure, path = Microsoft(), tmp_path / "demo.blob.json"
     monkeypatch.setattr(Cloud, "compute", lambda self: azure)
     monkeypatch.setattr(tags, "source_commit", lambda folder: "abc")
+    monkeypatch.setattr(gallery.publishing, "BlobService", lambda cloud, place: Held(BLOB))
     overridden = dataclasses.replace(BLOB, overrides=[{"rules": ["swap"], "who": "Ada", "why": "it must"}])
     path.write_text(overridden.to_json())
     receipt = gallery.publish_recipe(path, cloud=CLOUD, azure=Azure(gallery="shop"), recipe=recipe(), version="1.0.0")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from held import Held
 
 from flight.workflows.cloud.endpoint import Cloud
 from flight.workflows.image import (
@@ -87,7 +88,30 @@ def refusal(status: int, code: str, *, kind: type[HttpResponseError] = HttpRespo
 
 
 def registered(images: Images, **more: Any) -> ImageReceipt:
-    return register(BLOB, **{"to": PLACE, "cloud": CLOUD, "generation": "V2", "tags": TAGS, "images": images, **more})
+    asked = {"to": PLACE, "cloud": CLOUD, "generation": "V2", "tags": TAGS, "images": images, "storage": Held(BLOB)}
+    return register(BLOB, **{**asked, **more})
+
+
+def test_nothing_is_made_or_removed_for_a_blob_that_is_not_as_it_was_uploaded() -> None:
+    images = Images()
+    registered(images)
+    with pytest.raises(RemoteError, match="is not as it was uploaded") as error:
+        registered(images, generation="V1", replace=True, storage=Held(BLOB, looks=0))
+    assert "it was written to since" in error.value.why
+    assert images.asked == ["create"]
+
+
+def test_an_image_of_a_blob_that_changed_meanwhile_is_removed_again() -> None:
+    images = Images()
+    with pytest.raises(RemoteError, match="what was made of it is removed again"):
+        registered(images, storage=Held(BLOB, looks=1))
+    assert (images.asked, images.kept) == (["create", "delete"], {})
+
+
+def test_an_image_that_is_there_needs_its_blob_no_longer() -> None:
+    images = Images()
+    registered(images)
+    assert registered(images, storage=Held(BLOB, looks=0)).was_there
 
 
 def test_an_image_is_made_of_the_blob_and_says_what_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from flight.workflows.gallery.wanted import (
 from flight.workflows.kit.errors import RemoteError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.upload.receipt import Receipt
+from flight.workflows.upload.service import BlobService, Service
+from flight.workflows.upload.verify import kept_as_uploaded
 
 if TYPE_CHECKING:
     from flight.workflows.cloud.endpoint import Cloud
@@ -42,28 +45,24 @@ def publish(
     replace: bool = False,
     told: Told = quiet,
     compute: Any = None,
+    storage: Service | None = None,
 ) -> GalleryReceipt:
     """Bring about a version of an uploaded blob, or find that it is there. `tags` gain the blob's digest.
 
     The same digest is the same version: from which blob, and which commit, decides nothing. What is given out otherwise
-    is changed in place. `compute` takes the place of the SDK's client. Raises RemoteError where Azure refuses, is not
-    reached, where the definition is of another kind, or where the version is another image's and `replace` is not said.
+    is changed in place. `compute` and `storage` take the places of the SDK's client and of the blob's service. Raises
+    RemoteError where Azure refuses, is not reached, where the definition is of another kind, where the version is another
+    image's and `replace` is not said, or where the blob is not as it was uploaded.
     """
-    started = time.monotonic()
-    service = Galleries(to, cloud, compute)
-    told(Progress(what=f"looking at {to}"))
-    _, definition_there, there = service.look()
-    if definition_there is not None:
-        check_definition(definition_there, definition, to)
+    started, service = time.monotonic(), Galleries(to, cloud, compute)
     wanted = WantedVersion(to.location, blob.place.url, "", publishing, {**tags, "digest": blob.digest})
-    plan = plan_version(there, wanted, replace=replace)
-    while plan.step == "wait":
-        there = _waited(service, told)
-        plan = plan_version(there, wanted, replace=replace)
-    if plan.step == "refuse":
-        raise _held_by_another(to, plan.why)
-    if plan.step != "nothing":
-        there = _brought_about(plan, there, wanted, definition, service=service, told=told)
+    plan, there = _planned(service, wanted, definition, replace=replace, told=told)
+    if plan.step == "change" and there is not None:
+        there = _changed(there, wanted, service=service, told=told)
+    elif plan.step != "nothing":
+        held = storage or BlobService(cloud, blob.place)
+        with kept_as_uploaded(blob, service=held, undo=lambda: service.version.delete(told)):
+            there = _made(wanted, definition, is_there=plan.step == "replace", service=service, told=told)
     assert there is not None
     return GalleryReceipt(
         place=to,
@@ -93,34 +92,40 @@ def recheck(receipt: GalleryReceipt, *, cloud: Cloud, compute: Any = None) -> tu
     return tuple(f"{place}: {problem}" for problem in problems)
 
 
-def _brought_about(
-    plan: Plan,
-    there: Mapping[str, Any] | None,
-    wanted: WantedVersion,
-    definition: WantedDefinition,
-    *,
-    service: Galleries,
-    told: Told,
+def _planned(
+    service: Galleries, wanted: WantedVersion, definition: WantedDefinition, *, replace: bool, told: Told
+) -> tuple[Plan, Mapping[str, Any] | None]:
+    """What is to be done, and with what: the version once Azure is at rest."""
+    told(Progress(what=f"looking at {service.place}"))
+    _, definition_there, there = service.look()
+    if definition_there is not None:
+        check_definition(definition_there, definition, service.place)
+    while (plan := plan_version(there, wanted, replace=replace)).step == "wait":
+        there = _waited(service, told)
+    if plan.step == "refuse":
+        raise _held_by_another(service.place, plan.why)
+    return plan, there
+
+
+def _changed(there: Mapping[str, Any], wanted: WantedVersion, *, service: Galleries, told: Told) -> Mapping[str, Any]:
+    """It is given out as it is to be now, and stays what it was made of."""
+    source = source_of(there)
+    same = dataclasses.replace(
+        wanted, blob_url=source.get("uri", ""), account_id=source.get("storageAccountId", ""), tags=tags_of(there)
+    )
+    service.put_version(same.change(there), told)
+    return _read_back(service, same, told)
+
+
+def _made(
+    wanted: WantedVersion, definition: WantedDefinition, *, is_there: bool, service: Galleries, told: Told
 ) -> Mapping[str, Any]:
-    """Take the step, and what is there afterwards. The account is asked for before anything is made or removed."""
-    if plan.step == "change":
-        assert there is not None
-        source = source_of(there)
-        wanted = WantedVersion(
-            wanted.location,
-            source.get("uri", ""),
-            source.get("storageAccountId", ""),
-            wanted.publishing,
-            tags_of(there),
-        )
-        service.put_version(wanted.change(there), told)
-    else:
-        account = find_account(service.cloud, service.client)
-        wanted = WantedVersion(wanted.location, wanted.blob_url, account.id, wanted.publishing, wanted.tags)
-        if plan.step == "replace":
-            service.version.delete(told)
-        service.make_parents(definition, told)
-        service.put_version(wanted.body(), told)
+    """The version, anew where it is there. The account is asked for before anything is made or removed."""
+    wanted = dataclasses.replace(wanted, account_id=find_account(service.cloud, service.client).id)
+    if is_there:
+        service.version.delete(told)
+    service.make_parents(definition, told)
+    service.put_version(wanted.body(), told)
     return _read_back(service, wanted, told)
 
 

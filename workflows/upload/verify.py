@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -41,9 +42,12 @@ class Verified:
 
 def recheck(receipt: Receipt, *, service: Service) -> tuple[str, ...]:
     """Every way in which the blob is not what the receipt says any more; nothing where all is well."""
-    now = service.look()
+    return tuple(f"{receipt.place.url}: {problem}" for problem in _problems(receipt, service.look()))
+
+
+def _problems(receipt: Receipt, now: Remote | None) -> tuple[str, ...]:
     if now is None:
-        return (f"{receipt.place.url} is gone",)
+        return ("it is gone",)
     says = {
         "it is not a page blob": not now.is_page_blob,
         "it is not sealed: somebody is sending it, or was killed": not now.sealed,
@@ -51,7 +55,30 @@ def recheck(receipt: Receipt, *, service: Service) -> tuple[str, ...]:
         f"it has {now.size_bytes} bytes, not {receipt.size_bytes}": now.size_bytes != receipt.size_bytes,
         f"it was written to since: its ETag is {now.etag}, not {receipt.etag}": now.etag != receipt.etag,
     }
-    return tuple(f"{receipt.place.url}: {problem}" for problem, holds in says.items() if holds)
+    return tuple(problem for problem, holds in says.items() if holds)
+
+
+@contextlib.contextmanager
+def kept_as_uploaded(receipt: Receipt, *, service: Service, undo: Callable[[], object]) -> Iterator[None]:
+    """Around what is made of a blob: looked at before anything is made or removed, and once more when it is made.
+
+    Raises RemoteError where it is not what the receipt says; then what was made of it is undone.
+    """
+    if problems := _problems(receipt, service.look()):
+        raise not_as_uploaded(receipt, why="; ".join(problems))
+    yield
+    if problems := _problems(receipt, service.look()):
+        undo()
+        raise not_as_uploaded(receipt, why=f"{'; '.join(problems)}: what was made of it is removed again")
+
+
+def not_as_uploaded(receipt: Receipt, *, why: str) -> RemoteError:
+    return RemoteError(
+        f"{receipt.place.url} is not as it was uploaded",
+        why=why,
+        fix="`flight verify` says what differs; `flight upload` of the same disk, or for a recipe's image "
+        "`luigi --module flight.workflows UploadBlob --recheck`, sends it again",
+    )
 
 
 def verify(place: BlobPlace, *, service: Service, deep: bool = False, told: Told = quiet) -> Verified:
