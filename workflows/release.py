@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flight.workflows.arm.account import Account, find_account, first_key
 from flight.workflows.cloud.endpoint import CONNECT_S
-from flight.workflows.cloud.names import release_container
+from flight.workflows.cloud.names import release_container, release_container_of
 from flight.workflows.cloud.refusal import refused
 from flight.workflows.kit.errors import ConfigError, RemoteError
 from flight.workflows.kit.progress import Progress, Told, quiet
@@ -104,7 +104,7 @@ def release_blob(
 ) -> Release:
     """The SAS of what `flight upload` sent there. Errors as `release` has; RemoteError where it is not whole, or touched."""
     blob = sealed_at(place, BlobService(cloud, place))
-    container = release_container(PurePosixPath(place.name).stem, "")
+    container = release_container_of(PurePosixPath(place.name).stem, place.url)
     return release(blob, cloud=cloud, container=container, days=days, replace=replace, told=told)
 
 
@@ -146,11 +146,12 @@ def release(
     to = place_in(cloud, container=container, name=blob.place.name)
     service = open_service(to) if open_service else BlobService(cloud, to)
     source = open_service(blob.place) if open_service else BlobService(cloud, blob.place)
-    was_there = _put_there(blob, to, source=source, service=service, replace=replace, told=told)
-    told(Progress(what="signing, and trying what was signed"))
     sas = sign(account, key, container=container, starts=starts, ends=ends, is_real=not cloud.is_rehearsal)
-    signed = open_signed(container, sas) if open_signed else _with_sas(cloud, container, sas)
-    check_signed(signed, to, size_bytes=blob.size_bytes, cloud=cloud)
+    with open_signed(container, sas) if open_signed else _with_sas(cloud, container, sas) as signed:
+        check_own(signed, to, cloud=cloud)
+        was_there = _put_there(blob, to, source=source, service=service, replace=replace, told=told)
+        told(Progress(what="trying what was signed"))
+        check_signed(signed, to, size_bytes=blob.size_bytes, cloud=cloud)
     return Release(Secret(f"{to.url}?{sas.reveal()}"), to, starts, ends, was_there)
 
 
@@ -181,20 +182,30 @@ def sign(
     )
 
 
-def check_signed(signed: Any, place: BlobPlace, *, size_bytes: int, cloud: Cloud) -> None:
-    """Try what was signed: the blob is there, it is alone in the container, and nothing can be written."""
-    patience = Patience(tries=3, hopeful=False)
-    quick = {"connection_timeout": CONNECT_S}
-    with signed, _hushed(f"read {place.url} with the SAS that was signed", cloud):
-        found = patience.ask(lambda: signed.get_blob_client(place.name).get_blob_properties(**quick))
-        names = patience.ask(lambda: sorted(one.name for one in signed.list_blobs(**quick)))
-        may_write = patience.ask(lambda: _may_write(signed))
-    if found.size != size_bytes or names != [place.name]:
-        others = ", ".join(name for name in names if name != place.name) or "nothing"
+def check_own(signed: Any, place: BlobPlace, *, cloud: Cloud) -> None:
+    """The container holds nothing but the blob, or is not there yet; before anything is copied to it."""
+    with _hushed(f"list the container '{place.container}' with the SAS that was signed", cloud):
+        names = _asking().ask(lambda: _names(signed))
+    if others := ", ".join(name for name in names if name != place.name):
         raise RemoteError(
             f"the container '{place.container}' is not the release's own",
-            why=f"besides {place.name} ({found.size} of {size_bytes} bytes) it holds: {others}",
+            why=f"besides {place.name} it holds: {others}",
             fix="remove what does not belong there: the SAS would give it away as well",
+        )
+
+
+def check_signed(signed: Any, place: BlobPlace, *, size_bytes: int, cloud: Cloud) -> None:
+    """Try what was signed: the blob is there, it is alone in the container, and nothing can be written."""
+    check_own(signed, place, cloud=cloud)
+    with _hushed(f"read {place.url} with the SAS that was signed", cloud):
+        client = signed.get_blob_client(place.name)
+        found = _asking().ask(lambda: client.get_blob_properties(connection_timeout=CONNECT_S))
+        may_write = _asking().ask(lambda: _may_write(signed))
+    if found.size != size_bytes:
+        raise RemoteError(
+            f"{place.url} changed while it was signed for",
+            why=f"it has {found.size} bytes, not {size_bytes}",
+            fix="find out who writes to it, then run this again",
         )
     if may_write:
         raise RemoteError(
@@ -202,6 +213,19 @@ def check_signed(signed: Any, place: BlobPlace, *, size_bytes: int, cloud: Cloud
             why=f"{FOREIGN} could be put there",
             fix="remove that blob, and look at the container's access policies",
         )
+
+
+def _asking() -> Patience:
+    return Patience(tries=3, hopeful=False)
+
+
+def _names(signed: Any) -> list[str]:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return sorted(one.name for one in signed.list_blobs(connection_timeout=CONNECT_S))
+    except ResourceNotFoundError:
+        return []
 
 
 def _may_write(signed: Any) -> bool:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from flight.workflows.arm.account import Account
 from flight.workflows.cloud.endpoint import Cloud
-from flight.workflows.cloud.names import RULES, release_container
+from flight.workflows.cloud.names import RULES, release_container, release_container_of
 from flight.workflows.kit.errors import ConfigError, RemoteError
 from flight.workflows.kit.progress import Progress, Told, quiet
 from flight.workflows.kit.secret import Secret
@@ -53,7 +53,7 @@ class Azure:
         self.refuses: Exception | None = None
         self.lets_write = False
         self.seals = True
-        self.is_damaged = False
+        self.is_damaged = self.is_cut = False
         self.signed: Secret | None = None
 
     def send_request(self, request: Any, **more: Any) -> Any:
@@ -134,7 +134,8 @@ class Signed:
     def _properties(self, name: str) -> Any:
         if self.azure.refuses:
             raise self.azure.refuses
-        return SimpleNamespace(size=self.azure.blobs[f"{CLOUD.storage}/{self.container}/{name}"].size_bytes)
+        size = self.azure.blobs[f"{CLOUD.storage}/{self.container}/{name}"].size_bytes
+        return SimpleNamespace(size=512 if self.azure.is_cut else size)
 
     def _upload(self, content: bytes, **_: Any) -> None:
         if not self.azure.lets_write:
@@ -333,6 +334,22 @@ def test_a_container_that_holds_more_is_not_given_away() -> None:
     with pytest.raises(RemoteError, match="is not the release's own") as error:
         released(azure)
     assert "it holds: draft.vhd" in error.value.why
+    assert azure.asked == ["account", "key"], "nothing is copied beside it"
+
+
+def test_a_copy_that_somebody_cut_meanwhile_is_not_given_away() -> None:
+    azure = Azure()
+    azure.is_cut = True
+    with pytest.raises(RemoteError, match="changed while it was signed for"):
+        released(azure)
+
+
+def test_disks_whose_names_are_tamed_alike_have_containers_of_their_own() -> None:
+    urls = [place_in(CLOUD, container="images", name=name).url for name in ("Disk_1.0.vhd", "disk-1-0.vhd")]
+    names = [release_container_of("disk-1-0", url) for url in urls]
+    assert names[0] != names[1]
+    assert all(RULES["container"].holds(name) for name in names)
+    assert RULES["container"].holds(release_container_of("x" * 200, urls[0]))
 
 
 def test_a_sas_that_lets_be_written_is_thrown_away() -> None:

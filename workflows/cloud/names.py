@@ -99,5 +99,11 @@ def release_container(recipe: str, version: str) -> str:
     return check_name("container", name)
 
 
+def release_container_of(blob: str, url: str) -> str:
+    """release-NAME-HASH for a blob that no recipe made: names that are tamed alike have another address."""
+    name = re.sub(r"[^a-z0-9]+", "-", f"release-{blob}".lower())
+    return check_name("container", f"{name[:54].strip('-')}-{hashlib.sha256(url.encode()).hexdigest()[:8]}")
+
+
 def _tame(recipe: str, version: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{recipe}-{version}")
