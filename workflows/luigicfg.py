@@ -233,5 +233,5 @@ def unreadable(error: configparser.Error | UnicodeDecodeError) -> ConfigError:
 
 def words_of(numbers: range) -> str:
     """A range of whole numbers as an error names it."""
-    most = f"to {numbers[-1]}" if numbers == PORTS else "or more"
+    most = f"to {numbers[-1]}" if numbers[-1] in PORTS else "or more"
     return f"a whole number, {numbers[0]} {most}"

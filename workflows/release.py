@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from flight.workflows.arm.account import Account, find_account, first_key
-from flight.workflows.cloud.endpoint import CONNECT_S
+from flight.workflows.cloud.endpoint import CONNECT_S, REHEARSAL
 from flight.workflows.cloud.names import release_container, release_container_of
 from flight.workflows.cloud.refusal import refused
 from flight.workflows.kit.errors import ConfigError, RemoteError
@@ -71,6 +71,8 @@ class Release:
         yield f"{self.place.name} {made}: container '{self.place.container}', which holds nothing else"
         yield f"the SAS lets it be read and listed, not written, from {_moment(self.starts)} to {_moment(self.ends)}"
         yield "whoever has it can read the image until then; a new key for the account ends it sooner"
+        if self.place.cloud == REHEARSAL:
+            yield "it leads to the rehearsal on this machine: Partner Center wants one of a real account (--cloud public)"
 
 
 def release_recipe(

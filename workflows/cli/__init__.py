@@ -59,7 +59,11 @@ def look_for_luigi_cfg(verb: str) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line as values; a recipe's name may stand behind the options as well."""
-    args, left = parser().parse_known_args(argv)
+    top = parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        top.print_help(sys.stderr)
+        raise SystemExit(UNUSABLE)
+    args, left = top.parse_known_args(argv)
     if len(left) == 1 and not left[0].startswith("-") and getattr(args, "recipe", "") is None:
         args.recipe = left[0]
     elif left:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def _upload(args: argparse.Namespace) -> int:
 
     to, base = _target(args.to, args), _target(args.base, args) if args.base else None
     settings = load_settings()
-    with _telling(to.place.name) as told, _told_what_is_kept(args.disk):
+    with _telling("upload", to.place.name) as told, _told_what_is_kept(args.disk):
         receipt = command.upload(args, to, base, ledgers=_ledgers(), settings=settings.upload, told=told)
     print_lines([receipt.to_json().rstrip()] if args.json else command.upload_lines(receipt))
     return OK
@@ -78,10 +79,10 @@ def _verify(args: argparse.Namespace) -> int:
     from flight.workflows.upload import command
 
     target = _target(args.blob, args)
-    with _telling(target.place.name) as told:
+    with _telling("verify", target.place.name) as told:
         lines = [*command.verify(target, deep=args.deep, told=told)]
     print_lines(lines)
-    return FAULT if any(line.startswith(command.WRONG) for line in lines) else OK
+    return FAULT if any(line.startswith((command.WRONG, command.UNSURE)) for line in lines) else OK
 
 
 def _sas(args: argparse.Namespace) -> int:
@@ -104,7 +105,7 @@ def _recipes_sas(args: argparse.Namespace) -> Release:
     blob = UploadBlob.from_str_params({"recipe": recipe, "version": version})
     if not blob.complete():
         raise release.not_uploaded(recipe, version)
-    with _telling(recipe) as told:
+    with _telling("sas", recipe) as told:
         return release.release_recipe(
             blob.path,
             cloud=blob.endpoint,
@@ -125,7 +126,7 @@ def _blobs_sas(args: argparse.Namespace) -> Release:
             fix="give --blob, or a recipe and perhaps its version",
         )
     target = _target(args.blob, args)
-    with _telling(target.place.name) as told:
+    with _telling("sas", target.place.name) as told:
         return release.release_blob(target.place, cloud=target.cloud, days=args.days, replace=args.replace, told=told)
 
 
@@ -143,9 +144,11 @@ def _target(text: str, args: argparse.Namespace) -> Target:
             fix="give --cloud public; or `flight init` a folder, whose luigi.cfg names the rehearsal of Azure",
         )
     found = command.target_of(text, azure, settings.rehearsal)
-    rehearsal.ensure_if_used(
+    started = rehearsal.ensure_if_used(
         work=settings.paths.work, rehearsal=settings.rehearsal, azure=azure, node=settings.programs.node
     )
+    if started:
+        print("flight: the rehearsal of Azure was started (flight rehearsal stop ends it)", file=sys.stderr)
     return found
 
 
@@ -156,16 +159,21 @@ def _ledgers() -> Path:
 
 
 @contextlib.contextmanager
-def _telling(name: str) -> Iterator[Told]:
-    """A bar on a terminal, a line a minute elsewhere; on stderr, so that what is printed can be piped."""
+def _telling(verb: str, name: str) -> Iterator[Told]:
+    """A bar on a terminal, a line a minute elsewhere; on stderr, so that what is printed can be piped.
+
+    SIGTERM ends it as Ctrl-C does: the bar is taken away, and what arrived is told to be kept.
+    """
     from flight.workflows import telling
 
     said = logging.StreamHandler(sys.stderr)
     said.setFormatter(logging.Formatter("flight: %(message)s"))
     telling.LOG.addHandler(said)
     telling.LOG.setLevel(logging.INFO)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with telling.to_all(stage="upload", recipe=name, message=None, percentage=None) as told:
+        with telling.to_all(stage=verb, recipe=name, message=None, percentage=None) as told:
             yield told
     finally:
+        signal.signal(signal.SIGTERM, before)
         telling.LOG.removeHandler(said)

@@ -13,6 +13,7 @@ from flight.workflows.settings import CLOUDS, load_settings
 if TYPE_CHECKING:
     from flight.workflows.kit.server import Server
 
+DO = ("start", "stop", "status", "install")
 SCHEDULER_WANTS = "it says where the scheduler keeps its state"
 
 
@@ -23,13 +24,13 @@ def add_doctor(verb: Verb) -> None:
 def add_rehearsal(verb: Verb) -> None:
     sentence = "start, stop or look at the imitation of Azure on this machine; install what it needs"
     rehearsal = verb("rehearsal", sentence, _rehearsal)
-    rehearsal.add_argument("do", choices=["start", "stop", "status", "install"])
+    rehearsal.add_argument("do", choices=DO, metavar="|".join(DO))
     rehearsal.add_argument("--if-used", action="store_true", help="only where luigi.cfg says [azure] cloud = rehearsal")
 
 
 def add_scheduler(verb: Verb) -> None:
     scheduler = verb("scheduler", "start, stop or look at Luigi's scheduler and its page on this machine", _scheduler)
-    scheduler.add_argument("do", choices=["start", "stop", "status"])
+    scheduler.add_argument("do", choices=DO[:3], metavar="|".join(DO[:3]))
 
 
 def _doctor(args: argparse.Namespace) -> int:

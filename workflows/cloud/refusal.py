@@ -21,6 +21,8 @@ LOG_IN: Final = (
 )
 LOGIN_HOST: Final = "check this host's network, DNS and proxy (https_proxy): the login service was not reached"
 UNREACHED: Final = re.compile(r"Failed to resolve|Failed to establish|Connection refused|timed out|unreachable", re.I)
+SYSTEMS: Final = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
+"""What the operating system said, in the middle of what urllib3 says about it."""
 DATA_ROLE: Final = "give this identity the role 'Storage Blob Data Contributor' on the account or the container"
 
 FIXES: Final = {
@@ -124,7 +126,10 @@ def _failed_logins(text: str) -> str:
 
 
 def _first_line(error: AzureError) -> str:
-    lines = str(error).strip().splitlines()
+    text = str(error).strip()
+    if system := SYSTEMS.search(text):
+        return f"no connection: {system[1]}"
+    lines = text.splitlines()
     return lines[0] if lines else type(error).__name__
 
 

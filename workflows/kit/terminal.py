@@ -75,7 +75,7 @@ def bar(title: str, *, loggers: tuple[logging.Logger, ...]) -> Iterator[Told]:
     console = _console()
     columns = (
         SpinnerColumn(style=COLOUR),
-        TextColumn("{task.fields[title]:<15}", markup=False),
+        TextColumn("{task.fields[title]}", markup=False),
         BarColumn(12, complete_style=COLOUR, finished_style=COLOUR, pulse_style=COLOUR),
         TextColumn("{task.fields[percent]:>5}", markup=False),
         TimeElapsedColumn(),

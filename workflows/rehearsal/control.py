@@ -77,10 +77,12 @@ def servers(
     return storage, compute
 
 
-def ensure_running(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> None:
-    """Start what does not run, or runs for other settings; cheap where all is well, safe for several at once."""
-    for server in servers(work=work, rehearsal=rehearsal, azure=azure, node=node):
-        server.start()
+def ensure_running(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> bool:
+    """Start what does not run, or runs for other settings; cheap where all is well, safe for several at once.
+
+    Whether any was started.
+    """
+    return any([server.start() for server in servers(work=work, rehearsal=rehearsal, azure=azure, node=node)])
 
 
 def check_startable(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> None:
@@ -120,7 +122,8 @@ def _look(server: Server) -> Status:
     return Status(server.name, "died" if server.has_died else "stopped", url, server.log)
 
 
-def ensure_if_used(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> None:
-    """As `ensure_running`, where the settings name the rehearsal; nothing where they name a real cloud."""
-    if azure.cloud == REHEARSAL:
-        ensure_running(work=work, rehearsal=rehearsal, azure=azure, node=node)
+def ensure_if_used(*, work: Path, rehearsal: Rehearsal, azure: Azure, node: str = "") -> bool:
+    """As `ensure_running`, where the settings name the rehearsal; nothing where they name a real cloud. Was any started?"""
+    if azure.cloud != REHEARSAL:
+        return False
+    return ensure_running(work=work, rehearsal=rehearsal, azure=azure, node=node)

@@ -116,14 +116,14 @@ def send_disk(
     """
 
     def open_service(place: BlobPlace) -> Service:
-        return BlobService(cloud, place, pace=Pace(connections, connections), md5=md5)
+        return BlobService(cloud, place, pace=Pace(connections, connections), md5=md5, warned=LOG.warning)
 
     if base is not None:
         check_base(base, to, is_pipe=is_pipe(disk))
     service = open_service(to)
 
     def find_base(size_bytes: int) -> Base | None:
-        asking: Any = {"size_bytes": size_bytes, "open_service": open_service, "warned": _warned_of_base}
+        asking: Any = {"size_bytes": size_bytes, "open_service": open_service, "warned": LOG.warning}
         if base is not None:
             return base_at(base, **asking)
         return None if full else newest_base(identity.recipe, but_not=to, service=service, **asking)
@@ -133,17 +133,9 @@ def send_disk(
             Job(
                 source, to, identity, service, ledger,
                 senders=connections + AHEAD, replace=replace, content_md5=content_md5, find_base=find_base, told=told,
-                warned=_warned,
+                warned=LOG.warning,
             )
         )  # fmt: skip
-
-
-def _warned(line: str) -> None:
-    LOG.warning("upload: %s", line)
-
-
-def _warned_of_base(line: str) -> None:
-    _warned(f"{line}: all is sent")
 
 
 def ledger_path(folder: Path, to: BlobPlace) -> Path:

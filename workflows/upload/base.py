@@ -19,6 +19,7 @@ Open = Callable[[BlobPlace], "Service"]
 """The service of another blob of the same account."""
 TOUCHED: Final = "it was written to since it was sealed"
 UNFINISHED: Final = "its map was never finished; uploading it again does that"
+ALL: Final = "all is sent"
 MOST_LOOKED_AT: Final = 3
 """Of the newest blobs of a type: an older one is too far from tonight's image."""
 
@@ -53,7 +54,7 @@ def base_at(place: BlobPlace, *, size_bytes: int | None, open_service: Open, war
             why=f"it has {there.size_bytes} bytes, and the image only {size_bytes}",
             fix="name a base that is not larger, or none",
         )
-    return _believed(place, there, service, warned)
+    return _believed(place, there, service, lambda doubt: warned(f"{doubt}: {ALL}"))
 
 
 def check_base(base: BlobPlace, to: BlobPlace, *, is_pipe: bool = False) -> None:
@@ -87,20 +88,25 @@ def newest_base(
         for place, there in service.newest(recipe=recipe)
         if place != but_not and there.size_bytes <= size_bytes
     )
+    doubts: list[str] = []
     for (place, there), _ in zip(candidates, range(MOST_LOOKED_AT), strict=False):
-        if found := _believed(place, there, open_service(place), warned):
-            return found
-    return None
+        if found := _believed(place, there, open_service(place), doubts.append):
+            break
+    else:
+        found = None
+    for doubt in doubts:
+        warned(f"{doubt}: {f'{found.place.name} is taken' if found else ALL}")
+    return found
 
 
-def _believed(place: BlobPlace, there: Remote, service: Service, warned: Warned) -> Base | None:
+def _believed(place: BlobPlace, there: Remote, service: Service, doubted: Callable[[str], None]) -> Base | None:
     try:
         found = map_beside(place, there, service)
     except FlightError as error:
         found = Known(None, error.what)
     doubt = found.doubt or (TOUCHED if found.is_other(there) else UNFINISHED if found.etag != there.etag else "")
     if found.blocks is None or doubt:
-        warned(f"{place.name} is no base: {doubt}")
+        doubted(f"{place.name} is no base: {doubt}")
         return None
     return Base(place, there.etag, there.size_bytes, found.blocks, service.ranges())
 

@@ -37,7 +37,8 @@ UPLOAD_MORE: Final = "\n".join(
 )
 VERIFY_MORE: Final = "\n".join(
     (
-        "The exit code is 0 where the blob is what was sealed, 1 where it is not, 2 where it could not be looked at.",
+        "The exit code is 0 where the blob is what was sealed, 1 where it is not or too little is known of it to tell,",
+        "2 where it could not be looked at.",
         "",
         "  flight verify myaccount/images/disk-1.0.vhd            its seal, its ETag, its pages",
         "  flight verify myaccount/images/disk-1.0.vhd --deep     and every byte: what differs, and where",
@@ -45,6 +46,8 @@ VERIFY_MORE: Final = "\n".join(
 )
 WRONG: Final = "WRONG"
 """How a line begins that says what is not as it should be."""
+UNSURE: Final = "UNSURE"
+"""How one begins that says that too little was seen."""
 MOST_SHOWN: Final = 20
 """Ranges that are listed; the rest is counted."""
 
@@ -114,7 +117,9 @@ def _words(text: str) -> tuple[str, str, str]:
         return parts.hostname.partition(".")[0], words[0], words[1]
     if len(words) != 3 or not all(words) or (parts.scheme and parts.hostname not in ("127.0.0.1", "localhost")):
         raise ConfigError(
-            f"'{quoted(text)}' is no place for a blob", fix=f"give {PLACE}, like myaccount/images/disk-1.0.vhd"
+            f"'{quoted(text)}' is no place for a blob",
+            why=f"{len(words)} words stand between its slashes" if not parts.scheme else "it is no address of a blob",
+            fix=f"give {PLACE}, like myaccount/images/disk-1.0.vhd",
         )
     return words[0], words[1], words[2]
 
@@ -132,7 +137,7 @@ def upload(
     from flight.workflows import upload as room
 
     how = _settled(args, settings)
-    identity = Identity("", 0, "", args.type or image_type(to.place.name), "")
+    identity = Identity("", 0, "", args.type.strip() or image_type(to.place.name), "")
     return room.send_disk(
         Path(args.disk),
         cloud=to.cloud,
@@ -189,7 +194,7 @@ def _sent(receipt: Receipt) -> str:
 
 
 def verify(target: Target, *, deep: bool, told: Told) -> Iterator[str]:
-    """The lines of `flight verify`; what is wrong begins with `WRONG`."""
+    """The lines of `flight verify`; what is wrong begins with `WRONG`, what cannot be told with `UNSURE`."""
     from flight.workflows.upload.service import BlobService
     from flight.workflows.upload.verify import verify as look
 
@@ -198,8 +203,10 @@ def verify(target: Target, *, deep: bool, told: Told) -> Iterator[str]:
     for problem in found.problems:
         yield f"{WRONG}  {problem}"
     yield from _range_lines(found.differing)
-    if not found.problems and not found.differing:
-        yield f"RIGHT  {found.right}"
+    if found.unsure:
+        yield f"{UNSURE} {found.unsure}"
+    elif not found.problems and not found.differing:
+        yield "RIGHT  it is what was sealed"
     for line in found.next:
         yield f"next   {line}"
 

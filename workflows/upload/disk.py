@@ -15,7 +15,7 @@ from flight.workflows import gpt
 from flight.workflows.kit.errors import FlightError
 from flight.workflows.kit.progress import human_bytes
 from flight.workflows.vhd import EPOCH, FOOTER_BYTES, LARGEST_BYTES, footer, round_up_mib
-from flight.workflows.vhd.acceptance import Ends, foreign_format, refusals
+from flight.workflows.vhd.acceptance import Ends, compression, foreign_format, refusals
 from flight.workflows.vhd.layout import COOKIE, SECTOR
 
 MBR_ENTRY = struct.Struct("<B3xB3xII")
@@ -44,7 +44,8 @@ def is_raw(ends: Ends) -> bool:
 
     What calls itself a VHD and has no footer lost its end.
     """
-    is_neither = not ends.size or foreign_format(ends.head) or ends.head.startswith(COOKIE) or COOKIE in ends.tail
+    is_foreign = foreign_format(ends.head) or compression(ends.head)
+    is_neither = not ends.size or is_foreign or ends.head.startswith(COOKIE) or COOKIE in ends.tail
     if not is_neither and not ends.name.lower().endswith(".vhd"):
         return True
     for refusal in refusals(ends):

@@ -222,8 +222,8 @@ def _pid_in(fd: int) -> str:
 def _busy(path: Path, pid: str) -> BusyError:
     who = f"process {pid}" if pid else "another process"
     return BusyError(
-        f"{path} is in use",
-        why=f"{who} uploads by this ledger",
+        "this blob is being uploaded from this host",
+        why=f"{who} has its ledger, {path}",
         fix="let it end, then run this again",
     )
 

@@ -9,12 +9,16 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from flight.workflows.upload.job import Warned, unheard
+
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
 Answer = TypeVar("Answer")
 THROTTLED: Final = frozenset({429, 503})
 LONGEST_S: Final = 30.0
+NOTICED: Final = 3
+"""So many tries of one request that fail are told: with the pauses between them, after a second or two."""
 
 
 @dataclass
@@ -34,7 +38,9 @@ class Patience:
     """Set when another sender has failed for good: nobody waits any longer."""
     was_interrupted: bool = False
     """A connection failed since this was last set to False: the server may have been away, or killed."""
+    warned: Warned = unheard
     _pause_until: float = float("-inf")
+    _is_away: bool = False
 
     def ask(self, request: Callable[[], Answer], *, final: Container[str] = ()) -> Answer:
         """The answer; or the AzureError of the last try, at once where trying again cannot help.
@@ -48,19 +54,31 @@ class Patience:
         for count in range(self.tries):
             self.rest(self._pause_until - self.clock())
             try:
-                return request()
+                answer = request()
             except AzureError as error:
                 self.was_interrupted |= is_broken_off(error)
                 is_last = count + 1 == self.tries or self.given_up.is_set() or code_of(error) in final
                 if is_last or not self._may_do_later(error):
                     raise
+                if count + 1 == NOTICED:
+                    self._notice(error)
                 self.rest(self._wait_after(error, count))
+            else:
+                self._notice(None)
+                return answer
         raise AssertionError("unreachable")
 
     def rest(self, seconds: float) -> None:
         """Wait, unless another sender has failed for good."""
         if seconds > 0:
             self.given_up.wait(seconds)
+
+    def _notice(self, error: AzureError | None) -> None:
+        """Say once that it is away, and once that it is back."""
+        if self._is_away is (error is None):
+            self._is_away = error is not None
+            away = "asks for pauses" if error and is_throttled(error) else "does not answer: it is tried on"
+            self.warned(f"the service {away if error else 'answers again'}")
 
     def _may_do_later(self, error: AzureError) -> bool:
         from flight.workflows.cloud.refusal import is_passing

@@ -19,7 +19,7 @@ from flight.workflows.kit.errors import FlightError, os_errors_explained
 from flight.workflows.upload.disk import has_table, is_raw, plan_raw
 from flight.workflows.upload.plan import MOST, Span, data_blocks
 from flight.workflows.vhd import FOOTER_BYTES, LARGEST_BYTES
-from flight.workflows.vhd.acceptance import HEAD_BYTES, TAIL_BYTES, Ends, foreign_format
+from flight.workflows.vhd.acceptance import HEAD_BYTES, TAIL_BYTES, Ends, compression, foreign_format
 from flight.workflows.vhd.layout import COOKIE
 
 Piece = tuple[Span, bytes]
@@ -134,6 +134,14 @@ class PipeSource:
 
     def _check_head(self) -> None:
         """What cannot be right is refused before any of it is sent."""
+        if not self._head:
+            raise FlightError(
+                f"nothing came from {self.name}",
+                why="it ended at once: the program that was to write to it has failed, perhaps",
+                fix="see what that program says by itself; `set -o pipefail` lets a shell stop there",
+            )
+        if compressed := compression(self._head):
+            raise self._refused(f"it is compressed ({compressed[0]})", f"pipe it through `{compressed[1]}` first")
         if foreign := foreign_format(self._head):
             raise self._refused(f"it is a {foreign[0]} disk, not a fixed VHD")
         if self._head.startswith(COOKIE):
@@ -168,6 +176,7 @@ class PipeSource:
         at = offset - (self.taken_bytes - len(self._end))
         return self._end[at : at + length] if at >= 0 else b""
 
-    def _refused(self, why: str) -> FlightError:
-        fix = "save it to a file, see what `flight inspect FILE` says of it, and upload that"
+    def _refused(
+        self, why: str, fix: str = "save it to a file, see what `flight inspect FILE` says of it, and upload that"
+    ) -> FlightError:
         return FlightError(f"{self.name} does not give a disk that can be uploaded", why=why, fix=fix)

@@ -113,7 +113,7 @@ class Remote:
             return "a blob that flight did not make"
         made = " ".join(unquote(self.metadata[name]) for name in ("recipe", "version") if name in self.metadata)
         digest = f"digest {short_digest(self.digest)}" if self.digest else ""
-        return ", ".join(filter(None, (made, "whole" if self.sealed else "not whole", digest)))
+        return ", ".join(filter(None, (made, "sealed" if self.sealed else "not sealed", digest)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from flight.workflows.cloud.refusal import code_of
 from flight.workflows.kit.progress import Told, quiet
 from flight.workflows.upload.beside import Beside
 from flight.workflows.upload.copying import UNFIT, fit, when_copied
+from flight.workflows.upload.job import Warned, unheard
 from flight.workflows.upload.pace import Pace
 from flight.workflows.upload.patience import Patience, is_throttled
 from flight.workflows.upload.plan import Move, Span, merge
@@ -46,7 +47,10 @@ NOT_HELD: Final = frozenset(
 
 
 class BlobService:
-    """A page blob in Azure or Azurite, and what lies in its container. `md5` sends each page run with its MD5."""
+    """A page blob in Azure or Azurite, and what lies in its container. `md5` sends each page run with its MD5.
+
+    `warned` hears when the service is away, and back.
+    """
 
     def __init__(
         self,
@@ -57,12 +61,13 @@ class BlobService:
         pace: Pace | None = None,
         transport: Any = None,
         md5: bool = True,
+        warned: Warned = unheard,
     ) -> None:
         self.cloud, self.place = cloud, place
         self.client = f"azure-storage-blob {importlib.metadata.version('azure-storage-blob')}"
         self._container = cloud.container(place.container, transport=transport)
         self._blob = self._container.get_blob_client(place.name)
-        self._wire = Wire(cloud, place, self._blob, patience=patience or Patience())
+        self._wire = Wire(cloud, place, self._blob, patience=patience or Patience(warned=warned))
         self._beside = Beside(self._container, self._wire)
         self._pace, self._md5 = pace or Pace(), md5
         self._access = ReadAccess(cloud)

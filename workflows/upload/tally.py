@@ -89,8 +89,8 @@ class Tally:
             "sending",
             f"{human_bytes(round(self.sent_bytes / elapsed))}/s" if elapsed > 0 else "",
             f"{human_seconds(left)} left" if left > 0 else "",
-            f"{human_bytes(self.skipped_bytes)} skipped" if self.skipped_bytes else "",
-            f"{human_bytes(self.moved_bytes)} moved" if self.moved_bytes else "",
             f"{human_bytes(self.found_bytes)} were there" if self.found_bytes else "",
+            f"{human_bytes(self.moved_bytes)} moved" if self.moved_bytes else "",
+            f"{human_bytes(self.skipped_bytes)} skipped" if self.skipped_bytes else "",
         )
         return ", ".join(filter(None, words))

@@ -30,13 +30,13 @@ RESUMED: Final = "`flight upload` of the same disk to it, from the same host, se
 class Verified:
     """What was found of a blob: lines for a person, what is not as it was sealed, and where the bytes differ.
 
-    `right` says how much was looked at, where nothing is wrong; `next` what would tell more, or mend it.
+    `unsure`: why nothing wrong was seen, and yet it is not known to be right. `next`: what would tell more, or mend it.
     """
 
     lines: tuple[str, ...]
     problems: tuple[str, ...] = ()
     differing: tuple[Span, ...] = ()
-    right: str = "it is what was sealed"
+    unsure: str = ""
     next: tuple[str, ...] = ()
 
 
@@ -107,7 +107,7 @@ def _by_words(found: Verified, *, is_sure: bool) -> Verified:
     if found.problems or found.differing:
         return replace(found, next=(DEEP, MENDED))
     if not is_sure:
-        return replace(found, right="seal and length are there; only --deep tells whether it holds what was sealed")
+        return replace(found, unsure="seal and length are there, and no map that tells its ETag", next=(DEEP,))
     return found
 
 
@@ -136,7 +136,8 @@ def _read_again(
     seen = read_back(pages, size=there.size_bytes, service=service, told=told)
     digest, read = seen.digest(), human_bytes(sum(page.size for page in pages))
     if digest == there.sealed:
-        return replace(found, lines=(*found.lines, f"deep   {read} read: the digest is the sealed one"))
+        lines = (*found.lines, f"deep   {read} read: {digest}, as it was sealed")
+        return replace(found, lines=lines, next=(MENDED,) if found.problems else ())
     problem = f"its digest is {short_digest(digest)}, and {short_digest(there.sealed)} was sealed"
     return Verified(
         (*found.lines, f"deep   {read} read: {digest}"),

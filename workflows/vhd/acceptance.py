@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shlex import quote
 
 from flight.workflows.kit.errors import FlightError
@@ -33,6 +33,14 @@ FOREIGN = (
     (64, b"\x7f\x10\xda\xbe", "VDI", "vdi"),
 )
 """Offset, magic, name, and what qemu-img calls it. Source: QEMU's block/*.c probes."""
+COMPRESSED = {
+    b"\x1f\x8b": ("gzip", "gzip -dc"),
+    b"\xfd7zXZ\0": ("xz", "xz -dc"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
+    b"BZh": ("bzip2", "bzip2 -dc"),
+    b"PK\x03\x04": ("zip", "unzip -p"),
+}
+"""Magic, name, and what uncompresses it. Source: file(1), magic/Magdir/compress and archive."""
 HEAD_BYTES = 512
 LEAST_DYNAMIC_BYTES = 512 + 1024 + 512
 """A copy of the footer, the dynamic header, and the footer. Source: as layout's, "Dynamic Hard Disk Image"."""
@@ -100,12 +108,24 @@ def foreign_format(head: bytes) -> tuple[str, str] | None:
     return None
 
 
+def compression(head: bytes) -> tuple[str, str] | None:
+    """How a file that begins so is compressed, and what uncompresses it; None for a disk, which a boot sector tells."""
+    if head[510:512] == b"\x55\xaa":
+        return None
+    return next((said for magic, said in COMPRESSED.items() if head.startswith(magic)), None)
+
+
 def _wrong_format(ends: Ends) -> FlightError | None:
     if ends.size == 0:
         return _refused(ends.name, "it is empty", "make or fetch it again")
     if foreign := foreign_format(ends.head):
         name, driver = foreign
         return _refused(ends.name, f"it is a {name} disk, not a fixed VHD", _reformat(driver, ends.name))
+    if compressed := compression(ends.head):
+        name, program = compressed
+        whole = PurePosixPath(ends.name).stem if PurePosixPath(ends.name).suffix else f"{ends.name}.raw"
+        fix = f"uncompress it first: {program} {quote(ends.name)} > {quote(whole)}"
+        return _refused(ends.name, f"it is compressed ({name})", fix)
     if ends.is_part_of_dynamic:
         why = "it begins as a dynamic VHD and does not end as one: it was cut short, or something follows it"
         return _refused(ends.name, why, "fetch it again, and compare the sizes")

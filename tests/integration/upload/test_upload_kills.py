@@ -83,6 +83,18 @@ def test_fifty_kills_cost_nothing_and_the_blob_is_the_disk(home: Home, disk: Pat
     assert verified.code == 0, verified.said
 
 
+def test_a_polite_end_says_that_what_arrived_is_kept(home: Home, disk: Path) -> None:
+    begun = lines_of(home.work / "uploads")
+    child = home.start(*argv(disk, "ended.vhd"))
+    while lines_of(home.work / "uploads") < begun + 8 and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    said, _ = child.communicate(timeout=60)
+    assert (child.returncode, "what arrived is kept" in said) == (130, True), said
+    ran = home.flight(*argv(disk, "ended.vhd")[1:])
+    assert json.loads(ran.said[ran.said.index("{") :])["found_bytes"], ran.said
+
+
 def test_a_storage_that_is_killed_and_started_again_costs_no_more_than_another_run(home: Home, disk: Path) -> None:
     """Azurite may forget its last five seconds, the whole blob too: what is missing is found out, and sent again."""
     name, ledgers, begun = "restarted.vhd", home.work / "uploads", lines_of(home.work / "uploads")

@@ -177,16 +177,26 @@ def test_a_file_that_was_rewritten_and_its_time_set_back_is_not_taken_for_what_i
     assert digest_of(shop.disk).removeprefix("sha256:")[:12] in refused.value.why, "and both are told"
 
 
-@pytest.mark.parametrize("content", [b"", b"QFI\xfb" + bytes(MIB), bytes(100)], ids=["empty", "qcow2", "half a sector"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x1f\x8b" + bytes(MIB - 2), b"QFI\xfb" + bytes(MIB), bytes(100)],
+    ids=["empty", "gzip", "qcow2", "half a sector"],
+)
 def test_what_is_no_disk_leaves_the_old_blob_as_it_is(
     shop: Place, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.send()
     before = shop.blob().etag, shop.held()
-    with piped(content, monkeypatch) as name, pytest.raises(FlightError, match="disk that can be uploaded"):
+    with (
+        piped(content, monkeypatch) as name,
+        pytest.raises(FlightError, match=r"disk that can be uploaded|nothing came"),
+    ):
         shop.send(disk=name, replace=True)
     assert (shop.blob().etag, shop.held()) == before
-    with piped(content, monkeypatch) as name, pytest.raises(FlightError, match="disk that can be uploaded"):
+    with (
+        piped(content, monkeypatch) as name,
+        pytest.raises(FlightError, match=r"disk that can be uploaded|nothing came"),
+    ):
         shop.send("demo-2.vhd", disk=name)
     assert ("images", "demo-2.vhd") not in shop.azure.account.blobs
 

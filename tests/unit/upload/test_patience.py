@@ -146,3 +146,17 @@ def test_a_connection_that_failed_is_remembered_until_that_is_forgotten(
     shared.was_interrupted = False
     shared.ask(failing())
     assert not shared.was_interrupted
+
+
+def test_a_service_that_is_away_is_told_once_and_once_that_it_is_back() -> None:
+    heard: list[str] = []
+    asked = patience(Clock(), warned=heard.append)
+    away = [ServiceRequestError("Connection refused")]
+    assert asked.ask(failing(*away * 2)) == "done"
+    assert heard == [], "a moment is not worth a word"
+    asked.ask(failing(*away * 6))
+    asked.ask(failing(*[answer(503, "ServerBusy")] * 3))
+    assert heard == [
+        "the service does not answer: it is tried on", "the service answers again",
+        "the service asks for pauses", "the service answers again",
+    ]  # fmt: skip

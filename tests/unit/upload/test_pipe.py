@@ -139,8 +139,9 @@ DYNAMIC = changed_footer(kind=3)
 @pytest.mark.parametrize(
     ("size", "runs", "why"),
     [
-        pytest.param(0, [], "it is empty", id="nothing"),
+        pytest.param(0, [], "it ended at once", id="nothing"),
         pytest.param(MIB, [(0, b"QFI\xfb")], "a qcow2 disk", id="qcow2"),
+        pytest.param(MIB, [(0, b"\x28\xb5\x2f\xfd")], "it is compressed (zstd)", id="zstd"),
         pytest.param(2048, [(0, DYNAMIC), (1536, DYNAMIC)], "begins as a dynamic", id="a dynamic VHD"),
         pytest.param(9 * MIB + 512, [(9 * MIB, FOOTER)], "what is right", id="a footer of less"),
         pytest.param(MIB + 100, [(MIB, FOOTER[:100])], "no VHD footer", id="cut within its footer"),

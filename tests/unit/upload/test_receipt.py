@@ -28,7 +28,7 @@ def test_metadata_is_ascii_whatever_a_recipe_is_called() -> None:
         assert name.isidentifier()
         assert value.isascii()
     assert Remote('"1"', 512, identity.metadata()).digest == DIGEST
-    assert "größe 1.0~rc1+ü, not whole" in str(Remote('"1"', 512, identity.metadata()))
+    assert "größe 1.0~rc1+ü, not sealed" in str(Remote('"1"', 512, identity.metadata()))
 
 
 def test_a_receipt_is_read_as_it_was_written(tmp_path: Path) -> None:

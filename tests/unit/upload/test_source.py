@@ -248,6 +248,8 @@ def test_a_source_says_who_its_file_is(tmp_path: Path) -> None:
         pytest.param("a.img", MIB, [(0, b"vhdxfile")], "a VHDX disk", id="VHDX"),
         pytest.param("a.img", MIB, [(0, b"KDMV")], "a VMDK disk", id="VMDK"),
         pytest.param("a.img", MIB, [(64, b"\x7f\x10\xda\xbe")], "a VDI disk", id="VDI"),
+        pytest.param("a.raw.gz", MIB, [(0, b"\x1f\x8b")], "it is compressed (gzip)", id="gzip"),
+        pytest.param("a.vhd", MIB, [(0, b"\xfd7zXZ\0")], "it is compressed (xz)", id="xz that calls itself VHD"),
         pytest.param("a.vhd", MIB, [(0, b"x")], "no VHD footer", id="a VHD without its footer"),
         pytest.param("A.VHD", MIB, [(0, b"x")], "no VHD footer", id="the same, in capitals"),
         pytest.param("a.img", MIB + 100, [(MIB, FOOTER[:100])], "no VHD footer", id="cut within its footer"),
@@ -274,6 +276,12 @@ def test_what_is_no_disk_for_azure_is_refused_in_one_error(
             pass
     assert why in refused.value.why
     assert refused.value.fix
+
+
+def test_a_boot_sector_whose_code_begins_like_an_archive_is_a_disk(tmp_path: Path) -> None:
+    path = make_raw(tmp_path / "a.img", MIB, (0, mbr_sector((128, 0x83, 63, 64))), (0, b"PK\x03\x04"))
+    with open_source(path) as source:
+        assert source.size_bytes == MIB + 512
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:

@@ -15,4 +15,4 @@ def test_what_an_earlier_try_sent_makes_nobody_faster() -> None:
     tally.count(found_bytes=500 * MIB, sent_bytes=100 * MIB, puts=25)
     progress = tally.progress()
     assert progress.percent == 60
-    assert progress.what == "sending, 10.0 MiB/s, 40.0 s left, 2.9 GiB skipped, 500 MiB were there"
+    assert progress.what == "sending, 10.0 MiB/s, 40.0 s left, 500 MiB were there, 2.9 GiB skipped"

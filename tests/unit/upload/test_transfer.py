@@ -419,6 +419,17 @@ def test_a_base_that_cannot_be_believed_means_all_is_sent_and_one_line_says_why(
     assert line.endswith("all is sent")
 
 
+def test_where_the_newest_base_will_not_do_the_one_before_it_is_taken_and_named(
+    grown: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    grown.clock.now += 60
+    grown.send("demo-0b.vhd", full=True)
+    del grown.azure.account.blobs["images", "demo-0b.vhd.map"]
+    assert grown.send().base == place("demo-0.vhd").url
+    (line,) = caplog.messages
+    assert line == "demo-0b.vhd is no base: there is no map of its blocks beside it: demo-0.vhd is taken"
+
+
 def test_a_base_that_is_not_there_or_too_large_is_an_error_and_nothing_is_made(grown: Place, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="there is no base"):
         grown.send(base=place("demo-7.vhd"))
@@ -528,10 +539,12 @@ def test_without_its_map_it_is_not_called_right_before_all_was_read(shop: Place)
     shop.send()
     mapped = shop.azure.account.blobs.pop(("images", "demo-1.vhd.map"))
     service = shop.service(place("demo-1.vhd"))
-    assert "only --deep tells" in verify(place("demo-1.vhd"), service=service).right
-    assert verify(place("demo-1.vhd"), service=service, deep=True).right == "it is what was sealed"
+    unsure = verify(place("demo-1.vhd"), service=service)
+    assert "no map that tells" in unsure.unsure
+    assert "--deep reads" in unsure.next[0]
+    assert verify(place("demo-1.vhd"), service=service, deep=True).unsure == ""
     shop.azure.account.blobs["images", "demo-1.vhd.map"] = mapped
-    assert verify(place("demo-1.vhd"), service=service).right == "it is what was sealed"
+    assert verify(place("demo-1.vhd"), service=service).unsure == ""
 
 
 def test_what_is_not_there_is_an_error(shop: Place) -> None:
