@@ -141,7 +141,11 @@ class PipeSource:
                 fix="see what that program says by itself; `set -o pipefail` lets a shell stop there",
             )
         if compressed := compression(self._head):
-            raise self._refused(f"it is compressed ({compressed[0]})", f"pipe it through `{compressed[1]}` first")
+            raise FlightError(
+                f"{self.name} does not give a disk that can be uploaded",
+                why=f"it is compressed ({compressed[0]})",
+                fix=f"pipe it through `{compressed[1]}` first",
+            )
         if foreign := foreign_format(self._head):
             raise self._refused(f"it is a {foreign[0]} disk, not a fixed VHD")
         if self._head.startswith(COOKIE):
@@ -176,7 +180,6 @@ class PipeSource:
         at = offset - (self.taken_bytes - len(self._end))
         return self._end[at : at + length] if at >= 0 else b""
 
-    def _refused(
-        self, why: str, fix: str = "save it to a file, see what `flight inspect FILE` says of it, and upload that"
-    ) -> FlightError:
+    def _refused(self, why: str) -> FlightError:
+        fix = "save it to a file, see what `flight inspect FILE` says of it, and upload that"
         return FlightError(f"{self.name} does not give a disk that can be uploaded", why=why, fix=fix)
