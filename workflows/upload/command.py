@@ -118,7 +118,9 @@ def _words(text: str) -> tuple[str, str, str]:
     if len(words) != 3 or not all(words) or (parts.scheme and parts.hostname not in ("127.0.0.1", "localhost")):
         raise ConfigError(
             f"'{quoted(text)}' is no place for a blob",
-            why=f"{len(words)} words stand between its slashes" if not parts.scheme else "it is no address of a blob",
+            why="it is no address of a blob"
+            if parts.scheme
+            else "account, container and name are wanted, a slash between",
             fix=f"give {PLACE}, like myaccount/images/disk-1.0.vhd",
         )
     return words[0], words[1], words[2]
