@@ -118,9 +118,7 @@ def _words(text: str) -> tuple[str, str, str]:
     if len(words) != 3 or not all(words) or (parts.scheme and parts.hostname not in ("127.0.0.1", "localhost")):
         raise ConfigError(
             f"'{quoted(text)}' is no place for a blob",
-            why="it is no address of a blob"
-            if parts.scheme
-            else "account, container and name are wanted, a slash between",
+            why=f"it is no {'address of a blob' if parts.scheme else 'account, container and name, a slash between them'}",
             fix=f"give {PLACE}, like myaccount/images/disk-1.0.vhd",
         )
     return words[0], words[1], words[2]

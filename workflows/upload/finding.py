@@ -66,9 +66,11 @@ def _sealed_anew(job: Job, there: Remote, seen: Hashing) -> str:
         job.service.release(job.ledger.session.lease)
     etag = there.etag
     if (there.content_md5 or job.content_md5) and isinstance(job.source, FileSource):
-        with WholeMd5(job.source) as md5:
-            if md5.digest().hex() != there.content_md5:
-                etag = sealing.say_md5(job, md5.digest(), under=etag)
+        with WholeMd5(job.source) as taken:
+            md5 = taken.digest()
+        job.source.check_unchanged()
+        if md5.hex() != there.content_md5:
+            etag = sealing.say_md5(job, md5, under=etag)
     return sealing.seal(job, seen, under=etag, said=there.metadata)
 
 
