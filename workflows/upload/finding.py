@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from flight.workflows.kit.errors import RemoteError
 from flight.workflows.upload import sealing
 from flight.workflows.upload.base import TOUCHED
+from flight.workflows.upload.blockmap import seal_of
 from flight.workflows.upload.reading import WholeMd5, read_whole
-from flight.workflows.upload.receipt import SEAL, Receipt, Remote
+from flight.workflows.upload.receipt import MAP, SEAL, Receipt, Remote
 from flight.workflows.upload.source import FileSource
 from flight.workflows.upload.verify import read_back, unsealed
 
@@ -37,6 +38,11 @@ def with_digest(job: Job, there: Remote) -> Job:
 def is_wanted(job: Job, there: Remote) -> bool:
     """Whether its seal says that it is what is to be sent."""
     return _may_be_it(job, there) and there.sealed == job.identity.digest
+
+
+def contradicts_itself(job: Job, there: Remote) -> bool:
+    """Whether it was made for the very disk that is to be sent, and its seal names another: somebody wrote that."""
+    return bool(there.sealed and job.identity.digest) and there.digest == job.identity.digest != there.sealed
 
 
 def held_under(job: Job, there: Remote) -> str | None:
@@ -99,9 +105,11 @@ def _may_be_it(job: Job, there: Remote) -> bool:
 
 
 def _is_untouched(job: Job, there: Remote) -> bool:
-    """Nobody wrote to it since it was sealed. A map whose last word is missing, by a kill or an error, gets it."""
-    marks = job.service.map_marks()
-    wanted = sealing.map_marks(there.sealed, there.etag)
+    """Nobody wrote to it, or to its map, since it was sealed. A map that lacks its last word, by a kill or an error, gets it."""
+    found = job.service.get_map(job.to.name)
+    if found is None or seal_of(found[0]) != there.metadata.get(MAP):
+        return False
+    marks, wanted = found[1], sealing.map_marks(there.sealed, there.etag)
     if marks == wanted:
         return True
     if marks != {"digest": there.sealed}:

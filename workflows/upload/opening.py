@@ -14,6 +14,7 @@ from flight.workflows.upload import lease
 from flight.workflows.upload.copying import settled
 from flight.workflows.upload.job import no_base
 from flight.workflows.upload.ledger import Session
+from flight.workflows.upload.receipt import ANY_LENGTH
 from flight.workflows.upload.service import BaseUnfit
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from flight.workflows.upload.receipt import Remote
 
 _UNKNOWN: Final = ", of which only the end of the pipe would tell whether it is the same"
-ANY_LENGTH: Final = 1 << 40
-"""What a blob is made as while a pipe does not say how long it is; only pages that are written cost."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ SEAL = "sealed"
 """The metadata that is written last: the digest of what is wholly there."""
 MAP = "map"
 """Written with the seal: the SHA-256 of the map of blocks that lies beside the blob."""
+ANY_LENGTH: Final = 1 << 40
+"""What a blob is made as while a pipe does not say how long it is; only pages that are written cost."""
 MAP_SUFFIX: Final = ".map"
 """That map's name is the blob's and this."""
 

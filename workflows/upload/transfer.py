@@ -48,6 +48,9 @@ def upload(job: Job) -> Receipt:
             if etag := finding.held_under(job, there):
                 return _receipt(job, tally, digest=there.sealed, etag=etag, started=started, was_there=True)
             there = finding.without_seal(there)
+        elif finding.contradicts_itself(job, there):
+            job.warned(f"the seal of {job.to.url} is not of the disk that it was made for: it is sent again")
+            there = finding.without_seal(there)
     if isinstance(job.source, PipeSource):
         job.source.look()
     with _whole_md5(job) as md5, opened(job, there) as blob:

@@ -14,7 +14,7 @@ from flight.workflows.kit.progress import Progress, Told, human_bytes, quiet
 from flight.workflows.upload.base import TOUCHED, map_beside
 from flight.workflows.upload.blockmap import BlockMap
 from flight.workflows.upload.plan import Span, merge, plan_reads, subtract
-from flight.workflows.upload.receipt import BlobPlace, Receipt, Remote, short_digest
+from flight.workflows.upload.receipt import ANY_LENGTH, BlobPlace, Receipt, Remote, short_digest
 from flight.workflows.upload.tally import Hashing
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 READERS: Final = 8
 DEEP: Final = "--deep reads every byte, and says which are others"
 MENDED: Final = "`flight upload` of the same disk reads it again, and sends it again where it is not what was sealed"
+PIPED: Final = "it came through a pipe, which ended too soon: pipe it again, or give `flight upload` a file"
 RESUMED: Final = "`flight upload` of the same disk to it, from the same host, sends what is missing"
 
 
@@ -90,7 +91,7 @@ def verify(place: BlobPlace, *, service: Service, deep: bool = False, told: Told
     if there is None:
         why = "the container holds no blob of this name"
         raise RemoteError(f"there is no blob {place.url}", why=why, fix="check the name")
-    lines: tuple[str, ...] = (f"blob   {place.url}", f"holds  {there}", f"size   {there.size_bytes} bytes")
+    lines: tuple[str, ...] = (f"blob   {place.url}", f"holds  {there}", f"size   {_length(there)}")
     if problem := unsealed(there):
         return Verified(lines, (problem,), next=_ending(there))
     beside, pages = map_beside(place, there, service), service.ranges()
@@ -100,6 +101,10 @@ def verify(place: BlobPlace, *, service: Service, deep: bool = False, told: Told
         gone = subtract(beside.blocks.spans(), pages) if beside.blocks else ()
         return _by_words(Verified(lines, touched, gone), is_sure=beside.etag == there.etag)
     return _read_again(there, pages, Verified(lines, touched), beside.blocks, service=service, told=told)
+
+
+def _length(there: Remote) -> str:
+    return "not known before the pipe ends" if there.size_bytes == ANY_LENGTH else f"{there.size_bytes} bytes"
 
 
 def _by_words(found: Verified, *, is_sure: bool) -> Verified:
@@ -115,7 +120,9 @@ def _ending(there: Remote) -> tuple[str, ...]:
     """What makes a blob whole that is not."""
     if not there.upload:
         return ()
-    return ("let the one who writes it end",) if there.is_leased else (RESUMED,)
+    if there.is_leased:
+        return ("let the one who writes it end",)
+    return (PIPED if there.size_bytes == ANY_LENGTH else RESUMED,)
 
 
 def unsealed(there: Remote) -> str:

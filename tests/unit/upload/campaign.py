@@ -131,16 +131,20 @@ class Night:
     def damage(self, place: BlobPlace) -> None:
         """Somebody writes to the whole blob, or to what lies beside it, and leaves its seal as it is."""
         blob = self.azure.account.blobs[place.container, place.name]
-        what = self.chance.choice(["page", "page", "labels", "map", "size"])
+        what = self.chance.choice(["page", "page", "labels", "seal", "map", "no map", "size"])
         if what == "page":
             blob.pages.write(self.chance.randrange(0, blob.size // 512) * 512, b"\xdd" * 512)
         elif what == "labels":
             blob.metadata = {name: value for name, value in blob.metadata.items() if name in ("sealed", "recipe")}
-        elif what == "map":
+        elif what == "seal":
+            blob.metadata["sealed"] = "sha256:" + "0" * 64
+        elif what == "no map":
             self.azure.account.blobs.pop((place.container, f"{place.name}.map"), None)
+        elif what == "map":
+            self.azure.account.blobs[place.container, f"{place.name}.map"].pages.write(0, b"other")
         else:
             blob.size += MIB
-        if what != "map":
+        if "map" not in what:
             blob.lease.was_written()
             blob.etag = self.damaged = '"0xDAMAGED"'
         self.say(f"somebody damaged what was sealed: {what}")

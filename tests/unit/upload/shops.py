@@ -69,6 +69,11 @@ class Place:
         asked = [one for one in self.azure.account.requests[since:] if one.verb == "put page"]
         return sum(int(one.header("Content-Length")) for one in asked)
 
+    def was_read(self, since: int) -> bool:
+        """Whether the blob itself was read, not only its map, in the requests from `since` on."""
+        asked = self.azure.account.requests[since:]
+        return any(one.verb == "get blob" and not one.blob.endswith(".map") for one in asked)
+
     def kill(self, requests: int) -> None:
         """Send, and be dead at the request of this number."""
         self.azure.faults.kill_after(requests)
