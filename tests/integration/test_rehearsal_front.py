@@ -155,9 +155,11 @@ def child_of(server: Server) -> int:
 
 def is_alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = len(os.listdir(f"/proc/{pid}/task"))  # until the last one ends, a killed process listens
     except OSError:
         return False
+    return state != "Z" or threads > 1
 
 
 def kill(pid: int) -> None:

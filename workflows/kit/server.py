@@ -220,12 +220,16 @@ def last_words(log: Path, *, since: int = 0) -> list[str]:
 
 
 def _birth(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None for one that is gone or a zombie."""
+    """When a process started, in clock ticks since boot; None for one that is gone or a zombie.
+
+    A killed process is a zombie from its first thread's end on, but listens until its last thread's: till then it is there.
+    """
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return None
-    return None if after_name[0] == "Z" else after_name[19]
+    return None if after_name[0] == "Z" and threads < 2 else after_name[19]
 
 
 def _arguments(pid: int) -> list[str]:
