@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +62,7 @@ class Home:
         self.folder, self.recipe = folder, recipe
         self.work, self.recipes = folder / "work", folder / "kickstarts"
         self.blob_port, self.compute_port, self.scheduler_port = free_ports(3)
+        self.started: list[subprocess.Popen[str]] = []
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(recipes, self.recipes)
         if cache:
@@ -104,10 +106,20 @@ class Home:
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Start a program in a session of its own, for killing."""
-        return subprocess.Popen(
+        child = subprocess.Popen(
             argv, cwd=self.folder, env=self.environment, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
+        self.started.append(child)
+        return child
+
+    def end_started(self) -> None:
+        """End what a test started and did not wait for, because it failed before: it must not reach into the next one."""
+        for child in self.started:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.communicate()
+        self.started.clear()
 
     def link(self, extension: str) -> Path:
         return self.work / f"{self.recipe}.{extension}"
@@ -127,5 +139,6 @@ class Home:
         path.write_text(text.replace(old, new, 1))
 
     def stop_servers(self) -> None:
+        self.end_started()
         self.flight("rehearsal", "stop")
         self.flight("scheduler", "stop")
